@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Runs the repository's checks: `./ci.sh` all of them, `./ci.sh fmt lint` the named ones, `./ci.sh --list` tells the names.
+# Needs Rust, and Debian's package manager for what the tests talk to. Whatever cannot be had is reported as LEFT OUT.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+
+steps=(fmt lint test docs examples forge features deny msrv abort loom sanitize miri bench)
+target=${CARGO_TARGET_DIR:-target}
+host=$(rustc -vV | sed -n 's/^host: //p')
+reasons=$(mktemp)
+trap 'rm -f "$reasons"' EXIT
+export RUST_BACKTRACE=${RUST_BACKTRACE:-1}
+
+# `without <reason>`: the step goes on without a part of it. `leave_out <reason>`: the whole step ends here.
+without() { echo "LEFT OUT: $*" | tee -a "$reasons" >&2; }
+leave_out() { without "$@"; exit 77; }
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+# Brings a Debian package into $target/peers without installing it.
+unpack() {
+    local package=$1 program=$2 directory
+    directory="$(mkdir -p "$target/peers" && cd "$target/peers" && pwd)"
+    if ! [ -x "$directory/$program" ]; then
+        (cd "$directory" && { apt-get download "$package" || { as_root apt-get update && apt-get download "$package"; }; } &&
+            dpkg -x "$package"_*.deb . && rm -f "$package"_*.deb) >&2 || return 1
+    fi
+    echo "$directory/$program"
+}
+
+library_crates() { for manifest in crates/*/Cargo.toml; do basename "$(dirname "$manifest")"; done; }
+
+step_fmt() { cargo fmt --all --check; }
+
+step_lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+step_test() {
+    # Where there is none, the test that needs it fails and says how to get it: a peer that is missing is never a pass.
+    RADIOSONDE_PROMETHEUS=${RADIOSONDE_PROMETHEUS:-$(command -v prometheus || unpack prometheus usr/bin/prometheus || true)}
+    export RADIOSONDE_PROMETHEUS
+    cargo test --workspace --locked
+}
+
+step_docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    if command -v mdbook >/dev/null; then mdbook build docs; else
+        without "the book was not rendered: mdbook is not installed (cargo install mdbook); its code is compiled by the step \`test\`"
+    fi
+}
+
+# Every file of the directory, so that none can be forgotten; `forge` has a step of its own.
+step_examples() {
+    for file in examples/*.rs; do
+        cargo run --quiet --locked --package radiosonde-examples --example "$(basename "$file" .rs)"
+    done
+}
+
+step_forge() { cargo run --release --locked --example forge -- --seconds 10 --metrics-port 0; }
+
+# Each crate alone: what another crate of the workspace turns on must not hide what this one needs.
+step_features() {
+    for crate in $(library_crates); do
+        cargo check --quiet --locked --package "$crate" --no-default-features
+        cargo check --quiet --locked --package "$crate" --all-features
+    done
+}
+
+step_deny() {
+    command -v cargo-deny >/dev/null ||
+        leave_out "cargo-deny is not installed (cargo install cargo-deny): advisories were not looked up; licences are checked by the step \`test\`"
+    cargo deny --all-features check
+}
+
+step_msrv() {
+    local version packages=()
+    version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    cargo "+$version" --version >/dev/null 2>&1 ||
+        leave_out "Rust $version is not installed (rustup toolchain install $version): only clippy's incompatible_msrv and the dependencies' own rust-version were checked, by the steps \`lint\` and \`test\`"
+    for crate in $(library_crates); do packages+=(--package "$crate"); done
+    cargo "+$version" check --locked "${packages[@]}"
+}
+
+# The core must compile and work where a panic ends the process.
+step_abort() {
+    CARGO_PROFILE_DEV_PANIC=abort cargo run --quiet --locked --target-dir "$target/abort" \
+        --package radiosonde-examples --example hello
+}
+
+step_loom() {
+    RUSTFLAGS="--cfg loom" cargo test --release --locked --target-dir "$target/loom" --package radiosonde --lib
+}
+
+step_sanitize() {
+    cargo +nightly --version >/dev/null 2>&1 || leave_out "there is no nightly toolchain (rustup toolchain install nightly)"
+    RUSTFLAGS="-Zsanitizer=address" cargo +nightly test --locked --target-dir "$target/address" \
+        --target "$host" --package radiosonde --lib --tests
+
+    # With rust-src the standard library is built with the sanitizer, too. Without it what happens inside it is invisible:
+    # optimised code inlines most of it, and tests/thread-sanitizer.supp names what is left.
+    local build_std=() options="suppressions=$PWD/tests/thread-sanitizer.supp"
+    if [ -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" ]; then
+        build_std=(-Zbuild-std)
+        options=""
+    else
+        without "the standard library was not instrumented for the thread sanitizer (rustup component add rust-src --toolchain nightly)"
+    fi
+    TSAN_OPTIONS=$options CARGO_PROFILE_RELEASE_DEBUG=1 \
+        RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg radiosonde_fence" \
+        cargo +nightly test "${build_std[@]}" --release --locked --target-dir "$target/thread" \
+        --target "$host" --package radiosonde --lib snapshot -- --test-threads=1
+}
+
+step_miri() {
+    cargo +nightly miri --version >/dev/null 2>&1 ||
+        leave_out "Miri is not installed (rustup component add miri rust-src --toolchain nightly)"
+    MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --locked --target-dir "$target/miri" \
+        --package radiosonde --lib snapshot
+}
+
+# Instruction counts, which no load of the machine changes; times are for people: `cargo bench -p radiosonde-benches`.
+step_bench() {
+    command -v valgrind >/dev/null || as_root apt-get install --yes valgrind || {
+        as_root apt-get update && as_root apt-get install --yes valgrind
+    } || leave_out "valgrind is not installed and could not be (apt-get install valgrind)"
+    cargo bench --locked --package radiosonde-benches -- --check
+}
+
+if [ "${1:-}" = --list ]; then printf '%s\n' "${steps[@]}" && exit; fi
+chosen=("$@")
+[ $# -gt 0 ] || chosen=("${steps[@]}")
+summary=() failed=0
+for step in "${chosen[@]}"; do
+    declare -F "step_$step" >/dev/null || { echo "ci.sh: there is no step \`$step\`; known: ${steps[*]}" >&2; exit 2; }
+done
+for step in "${chosen[@]}"; do
+    echo "=== $step" >&2
+    : >"$reasons"
+    started=$SECONDS
+    (set -e; "step_$step")
+    case $? in
+        0) verdict=ok ;;
+        77) verdict="--" ;;
+        *) verdict=FAILED failed=1 ;;
+    esac
+    line=$(printf '%-9s %4ss  %s %s' "$step" $((SECONDS - started)) "$verdict" "$(paste -sd ' ' "$reasons")")
+    summary+=("$line")
+done
+printf '\n'
+printf '%s\n' "${summary[@]}"
+exit "$failed"
