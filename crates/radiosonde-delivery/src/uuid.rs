@@ -1,0 +1,94 @@
+//! Event ids: UUID version 7, so that ids sort by the time at which they were made.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::random::Random;
+
+/// A UUID version 7 (RFC 9562): milliseconds, then a fraction of a millisecond, then 62 random bits.
+///
+/// It is made once, on the emitting thread, and stays with its record over all retries, so that the receiver
+/// can recognise a duplicate. It identifies; it is not hard to guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(u128);
+
+impl Uuid {
+    /// A new id for something that happened at `time`.
+    ///
+    /// A time before 1970 counts as 1970.
+    ///
+    /// ```
+    /// use radiosonde_delivery::Uuid;
+    /// let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(0x0190_0000_0000);
+    /// let id = Uuid::at(time).to_string();
+    /// assert!(id.starts_with("01900000-0000-7000-"));
+    /// ```
+    #[must_use]
+    pub fn at(time: SystemTime) -> Self {
+        thread_local! {
+            static RANDOM: RefCell<Random> = RefCell::new(Random::from_system());
+        }
+        // While the thread's locals are torn down a fresh generator serves; it is only slower.
+        let random = RANDOM
+            .try_with(|random| random.borrow_mut().next())
+            .unwrap_or_else(|_| Random::from_system().next());
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        // 12 bits for the fraction: steps of 244 ns keep the ids of a busy thread in order.
+        let fraction = u128::from(since.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
+        let milliseconds = since.as_millis() & 0xffff_ffff_ffff;
+        Self(milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | u128::from(random >> 2))
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.0;
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            id >> 96,
+            id >> 80 & 0xffff,
+            id >> 64 & 0xffff,
+            id >> 48 & 0xffff,
+            id & 0xffff_ffff_ffff
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_id_carries_version_variant_and_time() {
+        let time = UNIX_EPOCH + Duration::new(1_795_226_006, 750_500_000);
+        let text = Uuid::at(time).to_string();
+        assert_eq!(text.len(), 36);
+        assert_eq!(&text[..8], format!("{:08x}", 1_795_226_006_750_u64 >> 16));
+        assert_eq!(&text[14..18], "7800", "version 7, then half a millisecond of 4096");
+        assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "variant of {text}");
+    }
+
+    #[test]
+    fn ids_of_one_moment_differ_on_all_threads() {
+        let time = UNIX_EPOCH + Duration::from_secs(1);
+        let made: Vec<Uuid> = (0..4)
+            .map(|_| std::thread::spawn(move || (0..1_000).map(|_| Uuid::at(time)).collect()))
+            .collect::<Vec<std::thread::JoinHandle<Vec<Uuid>>>>()
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect();
+        assert_eq!(made.iter().collect::<HashSet<_>>().len(), 4_000);
+    }
+
+    #[test]
+    fn ids_sort_by_time() {
+        let early = Uuid::at(UNIX_EPOCH + Duration::from_nanos(1_000_000));
+        let late = Uuid::at(UNIX_EPOCH + Duration::from_nanos(1_000_500));
+        assert!(early < late);
+    }
+}

@@ -1,0 +1,391 @@
+//! The worker against a sink that does what the test says, under a clock that stands still.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::clock::manual::ManualClock;
+use crate::{Answer, Backoff, Delivery, DropReason, Options, Queue, Record, Sink};
+
+/// Long enough for whatever a test waits for; reached only when it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A record of as many bytes as its number.
+#[derive(Clone, Debug, PartialEq)]
+struct Item(usize);
+
+impl Record for Item {
+    fn size(&self) -> usize {
+        self.0
+    }
+}
+
+/// Shows every batch to the test and waits for its answer.
+struct Scripted {
+    offered: Sender<Vec<usize>>,
+    answers: Receiver<Answer>,
+    lost: Sender<(DropReason, u64)>,
+}
+
+impl Sink<Item> for Scripted {
+    fn send(&mut self, records: &[Item], _timeout: Duration) -> Answer {
+        self.offered.send(records.iter().map(|item| item.0).collect()).unwrap();
+        self.answers.recv().unwrap_or(Answer::Delivered)
+    }
+
+    fn lost(&mut self, reason: DropReason, count: u64) {
+        // The test may have ended.
+        let _ = self.lost.send((reason, count));
+    }
+}
+
+struct Bench {
+    delivery: Delivery<Item>,
+    queue: Queue<Item>,
+    clock: ManualClock,
+    offered: Receiver<Vec<usize>>,
+    answers: Sender<Answer>,
+    lost: Receiver<(DropReason, u64)>,
+}
+
+impl Bench {
+    fn new(options: Options) -> Self {
+        let clock = ManualClock::new();
+        let (offer, offered) = unbounded();
+        let (answers, answer) = unbounded();
+        let (lose, lost) = unbounded();
+        let sink = Scripted { offered: offer, answers: answer, lost: lose };
+        let delivery =
+            Delivery::start_with_clock("test".to_owned(), options, sink, Arc::new(clock.clone()));
+        let delivery = delivery.unwrap();
+        let queue = delivery.queue();
+        Self { delivery, queue, clock, offered, answers, lost }
+    }
+
+    fn push(&self, sizes: impl IntoIterator<Item = usize>) {
+        sizes.into_iter().for_each(|size| self.queue.try_push(Item(size)));
+    }
+
+    fn next_batch(&self) -> Vec<usize> {
+        self.offered.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn answer(&self, answer: Answer) {
+        self.answers.send(answer).unwrap();
+    }
+
+    fn next_wait(&self) -> Duration {
+        self.clock.set.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn dropped(&self, reason: DropReason) -> u64 {
+        self.delivery.stats().dropped.count(reason)
+    }
+}
+
+/// Batches of one, so that every record is offered at once.
+fn one_by_one() -> Options {
+    Options::new().batch_records(1).batch_delay(HOUR)
+}
+
+fn retry(after: Option<Duration>) -> Answer {
+    Answer::Retry { reason: "come back".to_owned(), after }
+}
+
+#[test]
+fn a_batch_goes_out_when_it_is_full_by_count() {
+    let bench = Bench::new(Options::new().batch_records(2).batch_delay(HOUR));
+    bench.push([1, 2, 3, 4, 5]);
+    assert_eq!(bench.next_batch(), [1, 2]);
+    bench.answer(Answer::Delivered);
+    assert_eq!(bench.next_batch(), [3, 4]);
+}
+
+#[test]
+fn a_batch_goes_out_when_the_next_record_does_not_fit_by_bytes() {
+    let bench = Bench::new(Options::new().batch_bytes(10).batch_delay(HOUR));
+    bench.push([4, 5, 6, 11, 4]);
+    assert_eq!(bench.next_batch(), [4, 5]);
+    bench.answer(Answer::Delivered);
+    assert_eq!(bench.next_batch(), [6, 4]);
+    assert_eq!(bench.dropped(DropReason::TooLarge), 1);
+}
+
+#[test]
+fn a_batch_that_is_not_full_goes_out_when_its_time_has_come() {
+    let bench = Bench::new(Options::new().batch_delay(HOUR));
+    bench.push([1]);
+    assert_eq!(bench.next_wait(), HOUR);
+    bench.clock.advance(HOUR);
+    assert_eq!(bench.next_batch(), [1]);
+}
+
+#[test]
+fn a_failed_batch_is_offered_again_after_the_time_the_sink_asked_for() {
+    let bench = Bench::new(one_by_one());
+    bench.push([7]);
+    assert_eq!(bench.next_batch(), [7]);
+    bench.answer(retry(Some(Duration::from_secs(60))));
+    assert_eq!(bench.next_wait(), Duration::from_secs(60));
+    let report = bench.delivery.stats();
+    assert_eq!((report.retained, report.retries), (1, 1));
+    assert_eq!(report.last_failure.as_deref(), Some("come back"));
+
+    bench.clock.advance(Duration::from_secs(59));
+    assert!(bench.offered.is_empty());
+    bench.clock.advance(Duration::from_secs(1));
+    assert_eq!(bench.next_batch(), [7]);
+    bench.answer(Answer::Delivered);
+    bench.delivery.flush(PATIENCE).unwrap();
+    assert_eq!(bench.delivery.stats().sent, 1);
+}
+
+#[test]
+fn a_batch_that_always_fails_is_dropped_and_the_next_one_is_tried() {
+    let backoff = Backoff::new().initial(Duration::ZERO).attempts(3);
+    let bench = Bench::new(one_by_one().backoff(backoff));
+    bench.push([1, 2]);
+    for _ in 0..3 {
+        assert_eq!(bench.next_batch(), [1]);
+        bench.answer(retry(None));
+    }
+    assert_eq!(bench.next_batch(), [2]);
+    assert_eq!(bench.dropped(DropReason::RetriesExhausted), 1);
+    assert_eq!(bench.delivery.stats().retries, 2);
+}
+
+#[test]
+fn a_rejected_batch_is_dropped_at_once_and_the_sink_hears_of_it() {
+    let bench = Bench::new(one_by_one());
+    bench.push([1]);
+    bench.next_batch();
+    bench.answer(Answer::Rejected { reason: "answered 400".to_owned() });
+    assert_eq!(bench.lost.recv_timeout(PATIENCE), Ok((DropReason::Rejected, 1)));
+    assert_eq!(bench.dropped(DropReason::Rejected), 1);
+}
+
+#[test]
+fn a_sink_that_panics_costs_its_batch_and_nothing_else() {
+    struct Panicking(Sender<usize>);
+    impl Sink<Item> for Panicking {
+        fn send(&mut self, records: &[Item], _timeout: Duration) -> Answer {
+            assert_ne!(records[0].0, 1, "a deliberate panic");
+            self.0.send(records[0].0).unwrap();
+            Answer::Delivered
+        }
+    }
+    let (seen, sees) = unbounded();
+    let delivery = Delivery::start("test", one_by_one(), Panicking(seen)).unwrap();
+    delivery.queue().try_push(Item(1));
+    delivery.queue().try_push(Item(2));
+    assert_eq!(sees.recv_timeout(PATIENCE), Ok(2));
+    let report = delivery.shutdown(PATIENCE);
+    assert_eq!((report.sent, report.dropped.count(DropReason::SinkPanicked)), (1, 1));
+}
+
+#[test]
+fn a_full_queue_drops_the_newest_and_counts_them() {
+    let bench = Bench::new(one_by_one().queue_records(2));
+    bench.push([1]);
+    bench.next_batch();
+    bench.push([2, 3, 4, 5]);
+    let report = bench.delivery.stats();
+    assert_eq!((report.accepted(), report.retained), (5, 3));
+    assert_eq!(report.dropped.count(DropReason::QueueFull), 2);
+    bench.answer(Answer::Delivered);
+    assert_eq!(bench.lost.recv_timeout(PATIENCE), Ok((DropReason::QueueFull, 2)));
+    assert_eq!(bench.next_batch(), [2]);
+}
+
+#[test]
+fn losses_are_announced_while_the_worker_is_idle() {
+    let bench = Bench::new(one_by_one());
+    bench.queue.refuse(DropReason::Invalid);
+    assert_eq!(bench.lost.recv_timeout(PATIENCE), Ok((DropReason::Invalid, 1)));
+}
+
+#[test]
+fn a_flush_sends_what_is_there_without_waiting_for_a_full_batch() {
+    let bench = Bench::new(Options::new().batch_delay(HOUR));
+    bench.push([1, 2]);
+    assert_eq!(bench.next_wait(), HOUR);
+    bench.answer(Answer::Delivered);
+    bench.delivery.flush(PATIENCE).unwrap();
+    assert_eq!(bench.next_batch(), [1, 2]);
+    assert_eq!(bench.delivery.stats().sent, 2);
+    bench.delivery.flush(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_flush_gives_up_at_its_deadline_and_loses_nothing() {
+    let bench = Bench::new(one_by_one());
+    bench.push([1]);
+    bench.next_batch();
+    let error = bench.delivery.flush(Duration::from_millis(10)).unwrap_err();
+    assert_eq!(error.retained, 1);
+    bench.answer(Answer::Delivered);
+    bench.delivery.flush(PATIENCE).unwrap();
+    assert_eq!(bench.delivery.stats().sent, 1);
+}
+
+#[test]
+fn a_shutdown_sends_what_is_left() {
+    let bench = Bench::new(Options::new().batch_records(2).batch_delay(HOUR));
+    bench.push([1, 2, 3]);
+    bench.answer(Answer::Delivered);
+    bench.answer(Answer::Delivered);
+    let report = bench.delivery.shutdown(PATIENCE);
+    assert_eq!((report.sent, report.retained, report.dropped.total()), (3, 0, 0));
+    assert_eq!(bench.offered.iter().collect::<Vec<_>>(), [vec![1, 2], vec![3]]);
+}
+
+#[test]
+fn a_request_in_flight_is_reported_as_retained_when_the_deadline_passes() {
+    let bench = Bench::new(one_by_one());
+    bench.push([1, 2, 3]);
+    bench.next_batch();
+    let report = bench.delivery.shutdown(Duration::from_millis(20));
+    assert_eq!((report.sent, report.retained), (0, 1));
+    assert_eq!(report.dropped.count(DropReason::Shutdown), 2);
+
+    bench.queue.try_push(Item(4));
+    bench.answers.send(Answer::Delivered).unwrap();
+    // The worker lets go of its end of the channel as it ends; only then is the fate of the first record settled.
+    assert!(bench.offered.recv_timeout(PATIENCE).is_err());
+    let report = bench.queue.ledger.report();
+    assert_eq!((report.sent, report.retained), (1, 0));
+    assert_eq!(report.dropped.count(DropReason::Closed), 1);
+}
+
+#[test]
+fn a_shutdown_cuts_a_wait_short_for_one_last_attempt() {
+    let bench = Bench::new(one_by_one().backoff(Backoff::new().initial(HOUR).maximum(HOUR)));
+    bench.push([1, 2]);
+    bench.next_batch();
+    bench.answer(retry(None));
+    bench.next_wait();
+    bench.answer(retry(None));
+    let report = bench.delivery.shutdown(PATIENCE);
+    assert_eq!(bench.offered.iter().collect::<Vec<_>>(), [[1]], "tried once more, and no more");
+    assert_eq!((report.retained, report.dropped.count(DropReason::Shutdown)), (0, 2));
+}
+
+#[test]
+fn a_shutdown_respects_the_wait_that_the_sink_asked_for() {
+    let bench = Bench::new(one_by_one());
+    bench.push([1]);
+    bench.next_batch();
+    bench.answer(retry(Some(Duration::from_secs(60))));
+    bench.next_wait();
+    let report = bench.delivery.shutdown(Duration::from_secs(30));
+    assert!(bench.offered.iter().next().is_none());
+    assert_eq!((report.retained, report.dropped.count(DropReason::Shutdown)), (0, 1));
+}
+
+#[test]
+fn dropping_the_delivery_flushes_within_its_deadline() {
+    let bench = Bench::new(Options::new().batch_delay(HOUR).drop_deadline(PATIENCE));
+    bench.push([1, 2]);
+    bench.answer(Answer::Delivered);
+    drop(bench.delivery);
+    assert_eq!(bench.queue.ledger.report().sent, 2);
+
+    let stuck = Bench::new(one_by_one().drop_deadline(Duration::from_millis(10)));
+    stuck.push([1]);
+    stuck.next_batch();
+    drop(stuck.delivery);
+    assert_eq!(stuck.queue.ledger.report().retained, 1);
+}
+
+#[test]
+fn a_delivery_does_not_feed_on_what_its_own_worker_causes() {
+    struct Feeding(Receiver<Queue<Item>>);
+    impl Sink<Item> for Feeding {
+        fn send(&mut self, _records: &[Item], _timeout: Duration) -> Answer {
+            let queue = self.0.recv_timeout(PATIENCE).unwrap();
+            queue.try_push(Item(9));
+            queue.refuse(DropReason::Invalid);
+            Answer::Delivered
+        }
+    }
+    let (give, given) = unbounded();
+    let delivery = Delivery::start("test", one_by_one(), Feeding(given)).unwrap();
+    give.send(delivery.queue()).unwrap();
+    delivery.queue().try_push(Item(1));
+    let report = delivery.shutdown(PATIENCE);
+    assert_eq!((report.accepted(), report.sent), (1, 1));
+}
+
+#[test]
+fn the_balance_holds_while_threads_push_and_a_sink_fails_at_random() {
+    const THREADS: usize = 4;
+    const PUSHES: usize = 5_000;
+    struct Fickle {
+        turns: u64,
+        delivered: Arc<std::sync::atomic::AtomicU64>,
+    }
+    impl Sink<Item> for Fickle {
+        fn send(&mut self, records: &[Item], _timeout: Duration) -> Answer {
+            self.turns += 1;
+            match self.turns % 5 {
+                0 => Answer::Rejected { reason: "no".to_owned() },
+                1 | 2 => retry(None),
+                _ => {
+                    let count = records.len() as u64;
+                    self.delivered.fetch_add(count, std::sync::atomic::Ordering::SeqCst);
+                    Answer::Delivered
+                }
+            }
+        }
+    }
+    let delivered = Arc::default();
+    let sink = Fickle { turns: 0, delivered: Arc::clone(&delivered) };
+    let options = Options::new()
+        .queue_records(64)
+        .batch_records(16)
+        .batch_delay(Duration::ZERO)
+        .backoff(Backoff::new().initial(Duration::ZERO).attempts(2));
+    let delivery = Delivery::start("test", options, sink).unwrap();
+
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let queue = delivery.queue();
+            scope.spawn(move || (0..PUSHES).for_each(|_| queue.try_push(Item(1))));
+        }
+        let mut accepted = 0;
+        while accepted < (THREADS * PUSHES) as u64 {
+            let report = delivery.stats();
+            // What is retained must be somewhere: queued, in the batch, or between a thread's two steps; and as much
+            // again may have passed by while the report was being read.
+            assert!(
+                report.retained <= (THREADS * PUSHES) as u64 - report.sent - report.dropped.total()
+            );
+            assert!(report.accepted() >= accepted, "accepted never goes back");
+            accepted = report.accepted();
+        }
+    });
+    let at_rest = delivery.stats();
+    assert!(at_rest.retained <= 64 + 16 + 1, "{at_rest}");
+
+    let report = delivery.shutdown(PATIENCE);
+    assert_eq!(report.accepted(), (THREADS * PUSHES) as u64);
+    assert_eq!(report.retained, 0, "{report}");
+    assert_eq!(report.sent, delivered.load(std::sync::atomic::Ordering::SeqCst));
+    assert!(
+        report.dropped.count(DropReason::RetriesExhausted)
+            + report.dropped.count(DropReason::Rejected)
+            > 0
+    );
+}
+
+#[test]
+fn an_option_that_cannot_work_is_an_error_that_names_it() {
+    let (offered, _) = unbounded();
+    let (_, answers) = unbounded();
+    let (lost, _) = unbounded();
+    let sink = Scripted { offered, answers, lost };
+    let error = Delivery::start("test", Options::new().queue_records(0), sink).unwrap_err();
+    assert!(error.to_string().contains("`queue_records`"), "{error}");
+}
