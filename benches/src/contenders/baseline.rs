@@ -1,0 +1,27 @@
+//! What is measured beside the libraries: the loop that they all run in, and plain computation.
+
+use std::hint::black_box;
+
+use crate::measure::Run;
+use crate::workload::{Work, repeat};
+
+pub(super) fn prepare_loop(_: Work) -> Option<Run> {
+    Some(repeat(|request| {
+        black_box(request);
+    }))
+}
+
+/// Eight chains of additions and rotations in registers, which fill all of a core's units: two
+/// threads that share one core are not much faster than one, and two on cores of their own are
+/// twice as fast.
+pub(super) fn prepare_spin(_: Work) -> Option<Run> {
+    Some(Box::new(|iterations| {
+        let mut chains = black_box([1_u64, 2, 3, 4, 5, 6, 7, 8]);
+        for index in 0..iterations {
+            for chain in &mut chains {
+                *chain = chain.rotate_left(5).wrapping_add(index);
+            }
+        }
+        black_box(chains);
+    }))
+}

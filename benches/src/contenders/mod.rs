@@ -1,0 +1,50 @@
+//! Who takes part, each in a file that does the same work with one library.
+
+mod baseline;
+mod emit;
+mod fastrace;
+mod log;
+mod metrics;
+mod radiosonde;
+mod tracing;
+
+use crate::measure::Run;
+use crate::workload::Work;
+
+/// One library, and how to make it ready for a piece of work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Contender {
+    pub(crate) name: &'static str,
+    /// Sets the process up, and answers with what to repeat; `None` when the library has nothing of
+    /// the kind. It may set a global that can be set only once: call it once in a process.
+    pub(crate) prepare: fn(Work) -> Option<Run>,
+}
+
+/// The bus that this workspace is about.
+pub(crate) const RADIOSONDE: Contender =
+    Contender { name: "radiosonde", prepare: radiosonde::prepare };
+/// The peer that the targets are relative to.
+pub(crate) const TRACING: Contender = Contender { name: "tracing", prepare: tracing::prepare };
+/// The loop and the values without any library: what is in every other figure.
+pub(crate) const LOOP: Contender =
+    Contender { name: "the loop alone", prepare: baseline::prepare_loop };
+/// Pure computation: tells whether two threads get two real cores.
+pub(crate) const SPIN: Contender =
+    Contender { name: "spin probe", prepare: baseline::prepare_spin };
+
+/// The columns of the table.
+pub(crate) const COLUMNS: [Contender; 7] = [
+    RADIOSONDE,
+    TRACING,
+    Contender { name: "log", prepare: log::prepare },
+    Contender { name: "metrics", prepare: metrics::prepare },
+    Contender { name: "fastrace", prepare: fastrace::prepare },
+    Contender { name: "emit", prepare: emit::prepare },
+    LOOP,
+];
+
+impl Contender {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        COLUMNS.into_iter().chain([SPIN]).find(|contender| contender.name == name)
+    }
+}

@@ -1,0 +1,72 @@
+//! The work through `radiosonde`.
+
+use std::hint::black_box;
+
+use radiosonde::{Event, EventName, attach, execute, span};
+
+use crate::measure::Run;
+use crate::workload::{Request, Work, repeat};
+
+pub(super) fn prepare(work: Work) -> Option<Run> {
+    match work {
+        Work::EventUnheard => {}
+        Work::EventUnheardBesideOthers | Work::SpanUnheard | Work::ScopedSpanUnheard => {
+            attach("elsewhere", "provider.response", nothing).ok()?;
+        }
+        Work::EventHandlers(count) => {
+            for index in 0..count {
+                attach(format!("nothing-{index}"), "provider.request", nothing).ok()?;
+            }
+        }
+        Work::EventIterated => attach("iterating", "provider.request", iterate).ok()?,
+        Work::EventByKey => attach("by-key", "provider.request", read_by_key).ok()?,
+        Work::EventRuntimeName => attach("nothing", "provider.request", nothing).ok()?,
+        Work::SpanHandlers | Work::ScopedSpanHandlers => {
+            attach("start", "provider.request.start", nothing).ok()?;
+            attach("stop", "provider.request.stop", nothing).ok()?;
+        }
+    }
+    Some(match work {
+        Work::EventRuntimeName => {
+            let name: EventName = black_box("provider.request").parse().ok()?;
+            repeat(move |request| {
+                let Request { milliseconds, bytes, api, method, outcome } = request;
+                execute!(name, { milliseconds, bytes }, { api, method, outcome });
+            })
+        }
+        Work::SpanUnheard | Work::SpanHandlers => repeat(|request| {
+            let Request { api, method, outcome, .. } = request;
+            span!("provider.request", { api, method, outcome }).stop();
+        }),
+        Work::ScopedSpanUnheard | Work::ScopedSpanHandlers => repeat(|request| {
+            let Request { api, method, outcome, .. } = request;
+            span!("provider.request", { api, method, outcome }).run(|_| black_box(()));
+        }),
+        _ => repeat(|request| {
+            let Request { milliseconds, bytes, api, method, outcome } = request;
+            execute!("provider.request", { milliseconds, bytes }, { api, method, outcome });
+        }),
+    })
+}
+
+fn nothing(event: &Event<'_>) {
+    black_box(event);
+}
+
+fn iterate(event: &Event<'_>) {
+    for (key, value) in event.measurements().iter() {
+        black_box((key, value.as_f64()));
+    }
+    for (key, value) in event.metadata_fields().iter() {
+        black_box((key, value.as_str()));
+    }
+}
+
+fn read_by_key(event: &Event<'_>) {
+    for key in ["milliseconds", "bytes"] {
+        black_box(event.measurement(key).as_f64());
+    }
+    for key in ["api", "method", "outcome"] {
+        black_box(event.metadata(key).as_str());
+    }
+}

@@ -1,0 +1,249 @@
+//! Measuring one case: the child process that does the work, and the parent's side of it.
+//!
+//! The parent writes a number of iterations, a line each time, to the child's standard input; the
+//! child does them and answers with the nanoseconds they took. Between two lines the child waits
+//! and costs nothing, so that the rounds of several children can take turns.
+
+use std::error::Error;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::contenders::Contender;
+use crate::workload::Work;
+
+/// Something prepared, that does its work as many times as it is told.
+pub(crate) type Run = Box<dyn Fn(u64) + Send + Sync>;
+
+/// What the child answers before the first round.
+const READY: &str = "ready";
+/// What the child answers when the contender has nothing of the kind.
+const NOTHING_OF_THE_KIND: &str = "nothing of the kind";
+
+/// One contender doing one piece of work in some threads at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) contender: Contender,
+    pub(crate) work: Work,
+    pub(crate) threads: usize,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Every repetition starts all processes afresh, with a memory layout of their own.
+    pub(crate) repetitions: usize,
+    /// Rounds in each repetition, in which the cases take turns.
+    pub(crate) rounds: usize,
+    /// How long a round should take.
+    pub(crate) round: Duration,
+}
+
+impl Plan {
+    pub(crate) const FULL: Self =
+        Self { repetitions: 5, rounds: 21, round: Duration::from_millis(8) };
+    /// Shows that everything runs, and measures nothing.
+    pub(crate) const QUICK: Self =
+        Self { repetitions: 1, rounds: 1, round: Duration::from_micros(1) };
+}
+
+/// The child's side: does the rounds that standard input asks for, until it is closed.
+pub(crate) fn serve(case: Case) -> Result<(), Box<dyn Error>> {
+    let mut answers = io::stdout().lock();
+    let Some(run) = (case.contender.prepare)(case.work) else {
+        writeln!(answers, "{NOTHING_OF_THE_KIND}")?;
+        return Ok(());
+    };
+    writeln!(answers, "{READY}")?;
+    for line in io::stdin().lines() {
+        let iterations = line?.parse()?;
+        writeln!(answers, "{}", time(&run, iterations, case.threads).as_nanos())?;
+    }
+    Ok(())
+}
+
+/// How long `threads` threads take, side by side, for `iterations` each.
+fn time(run: &Run, iterations: u64, threads: usize) -> Duration {
+    if threads == 1 {
+        return timed(run, iterations);
+    }
+    let together = Barrier::new(threads);
+    let in_step = || {
+        together.wait();
+        timed(run, iterations)
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(in_step)).collect();
+        let own = in_step();
+        // A thread that panicked has no time; the panic is already on standard error.
+        others.into_iter().filter_map(|other| other.join().ok()).fold(own, Duration::max)
+    })
+}
+
+/// The part of a process that counts: `callgrind` knows it by its name.
+#[inline(never)]
+fn timed(run: &Run, iterations: u64) -> Duration {
+    let start = Instant::now();
+    run(iterations);
+    start.elapsed()
+}
+
+/// The parent's side of a child process that is ready for its rounds.
+#[derive(Debug)]
+struct Worker {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    threads: usize,
+    iterations: u64,
+}
+
+impl Worker {
+    /// Starts `case` in a process of its own, warms it up, and finds how many iterations fill a
+    /// round; `None` when the contender has nothing of the kind.
+    fn start(case: Case, round: Duration) -> Result<Option<Self>, Box<dyn Error>> {
+        let mut process =
+            command(case, &[])?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(requests), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            return Err("a child without pipes".into());
+        };
+        let answers = BufReader::new(answers);
+        let mut worker =
+            Self { process, requests, answers, threads: case.threads, iterations: 1_000 };
+        match worker.answer()?.as_str() {
+            NOTHING_OF_THE_KIND => return worker.stop().map(|()| None),
+            READY => {}
+            other => {
+                return Err(
+                    format!("`{}` answered `{other}`: {case:?}", case.contender.name).into()
+                );
+            }
+        }
+        while worker.round()? < round {
+            worker.iterations *= 2;
+        }
+        Ok(Some(worker))
+    }
+
+    fn answer(&mut self) -> Result<String, Box<dyn Error>> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    fn round(&mut self) -> Result<Duration, Box<dyn Error>> {
+        writeln!(self.requests, "{}", self.iterations)?;
+        Ok(Duration::from_nanos(self.answer()?.parse()?))
+    }
+
+    /// A round's nanoseconds for one operation, of all threads' operations together.
+    fn nanoseconds(&mut self) -> Result<f64, Box<dyn Error>> {
+        let operations = self.iterations as f64 * self.threads as f64;
+        Ok(self.round()?.as_nanos() as f64 / operations)
+    }
+
+    /// Lets the process end, and checks that it ended well.
+    fn stop(self) -> Result<(), Box<dyn Error>> {
+        let Self { mut process, requests, .. } = self;
+        drop(requests);
+        let status = process.wait()?;
+        if status.success() { Ok(()) } else { Err(format!("a child ended with {status}").into()) }
+    }
+}
+
+/// This program again, as the child of one case, behind `wrapper` if there is one.
+pub(crate) fn command(case: Case, wrapper: &[&str]) -> Result<Command, Box<dyn Error>> {
+    let this = std::env::current_exe()?;
+    let mut command = match wrapper {
+        [] => Command::new(this),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(this);
+            command
+        }
+    };
+    command.args([
+        "--case",
+        case.contender.name,
+        &case.work.to_string(),
+        &case.threads.to_string(),
+    ]);
+    Ok(command)
+}
+
+/// The nanoseconds of one operation, over all rounds.
+#[derive(Clone, Debug)]
+pub(crate) struct Samples {
+    sorted: Vec<f64>,
+}
+
+impl Samples {
+    fn new(mut samples: Vec<f64>) -> Option<Self> {
+        samples.sort_by(f64::total_cmp);
+        (!samples.is_empty()).then_some(Self { sorted: samples })
+    }
+
+    /// The value below which `share` of the rounds lie.
+    pub(crate) fn quantile(&self, share: f64) -> f64 {
+        self.sorted[((self.sorted.len() - 1) as f64 * share).round() as usize]
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+}
+
+/// Measures `cases` side by side: in every round each has its turn, so that whatever else the
+/// machine does hits all. `None` for a contender that has nothing of the kind.
+pub(crate) fn side_by_side(
+    cases: &[Case],
+    plan: Plan,
+) -> Result<Vec<Option<Samples>>, Box<dyn Error>> {
+    let mut samples = vec![Vec::new(); cases.len()];
+    for _ in 0..plan.repetitions {
+        let mut workers = cases
+            .iter()
+            .map(|case| Worker::start(*case, plan.round))
+            .collect::<Result<Vec<_>, _>>()?;
+        for _ in 0..plan.rounds {
+            for (worker, samples) in workers.iter_mut().zip(&mut samples) {
+                if let Some(worker) = worker {
+                    samples.push(worker.nanoseconds()?);
+                }
+            }
+        }
+        workers.into_iter().flatten().try_for_each(Worker::stop)?;
+    }
+    Ok(samples.into_iter().map(Samples::new).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_ignores_a_round_that_was_disturbed() {
+        let samples = Samples::new(vec![3.0, 900.0, 1.0, 2.0, 4.0]).unwrap();
+        assert_eq!(samples.median(), 3.0);
+        assert_eq!(samples.quantile(0.25), 2.0);
+        assert_eq!(samples.quantile(1.0), 900.0);
+    }
+
+    #[test]
+    fn no_rounds_are_no_samples() {
+        assert!(Samples::new(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn every_thread_does_all_iterations() {
+        let done = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let counted = std::sync::Arc::clone(&done);
+        let run: Run = Box::new(move |iterations| {
+            counted.fetch_add(iterations, std::sync::atomic::Ordering::Relaxed);
+        });
+        time(&run, 10, 3);
+        assert_eq!(done.load(std::sync::atomic::Ordering::Relaxed), 30);
+    }
+}
