@@ -1,0 +1,249 @@
+//! The [`Fields`] type: the measurements or the metadata of an event.
+
+use std::fmt;
+
+use crate::owned::OwnedValue;
+use crate::value::Value;
+
+/// The measurements or the metadata of an event: keys and values, each key once.
+///
+/// Of a key given twice the last value counts. On a span's events, what was recorded on the span lies over what it was
+/// started with, without a copy of either.
+#[derive(Clone, Copy)]
+pub struct Fields<'a> {
+    layer: Layer<'a>,
+    /// What this lies over.
+    under: Option<&'a Fields<'a>>,
+}
+
+#[derive(Clone, Copy)]
+enum Layer<'a> {
+    /// From a macro, which has checked that no key is there twice.
+    Unique(&'a [(&'static str, Value<'a>)]),
+    /// From a function.
+    Any(&'a [(&'static str, Value<'a>)]),
+    Owned(&'a [(&'static str, OwnedValue)]),
+}
+
+impl<'a> Layer<'a> {
+    #[inline]
+    fn len(&self) -> usize {
+        match self {
+            Self::Unique(fields) | Self::Any(fields) => fields.len(),
+            Self::Owned(fields) => fields.len(),
+        }
+    }
+
+    #[inline]
+    fn field(&self, index: usize) -> Option<(&'static str, Value<'a>)> {
+        match self {
+            Self::Unique(fields) | Self::Any(fields) => fields.get(index).copied(),
+            Self::Owned(fields) => fields.get(index).map(|(key, value)| (*key, value.as_value())),
+        }
+    }
+
+    #[inline]
+    fn get(&self, key: &str) -> Option<Value<'a>> {
+        match self {
+            Self::Unique(fields) | Self::Any(fields) => fields
+                .iter()
+                .rev()
+                .find(|(candidate, _)| same_key(candidate, key))
+                .map(|&(_, value)| value),
+            Self::Owned(fields) => fields
+                .iter()
+                .rev()
+                .find(|(candidate, _)| same_key(candidate, key))
+                .map(|(_, value)| value.as_value()),
+        }
+    }
+
+    /// Whether a later field of this layer has the same key.
+    fn overrides(&self, index: usize, key: &str) -> bool {
+        match self {
+            Self::Unique(_) => false,
+            Self::Any(fields) => fields[index + 1..].iter().any(|(later, _)| same_key(later, key)),
+            Self::Owned(fields) => {
+                fields[index + 1..].iter().any(|(later, _)| same_key(later, key))
+            }
+        }
+    }
+}
+
+/// Keys are short, and most of those compared differ in length or come from the same literal: that is decided without a call.
+#[inline]
+fn same_key(left: &str, right: &str) -> bool {
+    left.len() == right.len() && (std::ptr::eq(left.as_ptr(), right.as_ptr()) || left == right)
+}
+
+impl<'a> Fields<'a> {
+    /// How many layers an event has at most: what started a span, what was recorded on it, and what the span adds.
+    const LAYERS: usize = 3;
+
+    #[inline(always)]
+    pub(crate) fn unique(fields: &'a [(&'static str, Value<'a>)]) -> Self {
+        Self { layer: Layer::Unique(fields), under: None }
+    }
+
+    pub(crate) fn any(fields: &'a [(&'static str, Value<'a>)]) -> Self {
+        Self { layer: Layer::Any(fields), under: None }
+    }
+
+    pub(crate) fn owned(fields: &'a [(&'static str, OwnedValue)]) -> Self {
+        Self { layer: Layer::Owned(fields), under: None }
+    }
+
+    /// These fields over others. At most [`Fields::LAYERS`] deep.
+    pub(crate) fn over(self, under: &'a Self) -> Self {
+        Self { under: Some(under), ..self }
+    }
+
+    /// The value of that key, [`Value::Null`] if there is none.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, key: &str) -> Value<'a> {
+        let mut fields = self;
+        loop {
+            if let Some(value) = fields.layer.get(key) {
+                return value;
+            }
+            match fields.under {
+                Some(under) => fields = under,
+                None => return Value::Null,
+            }
+        }
+    }
+
+    /// Whether the key is there, even if its value is nothing.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.layer.get(key).is_some() || self.under.is_some_and(|under| under.contains_key(key))
+    }
+
+    /// All keys with their values, each once, in the order they were given.
+    #[must_use]
+    pub fn iter(&self) -> FieldsIter<'a> {
+        let mut layers = [Layer::Unique(&[]); Self::LAYERS];
+        // The lowest layer comes first in the iteration, so it is the last in the array, which is consumed from the end.
+        let mut count = 0;
+        let mut fields = Some(self);
+        while let (Some(current), true) = (fields, count < Self::LAYERS) {
+            layers[count] = current.layer;
+            count += 1;
+            fields = current.under;
+        }
+        FieldsIter { layers, remaining: count, index: 0 }
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there are no keys.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl<'a> IntoIterator for &Fields<'a> {
+    type Item = (&'static str, Value<'a>);
+    type IntoIter = FieldsIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The fields of a [`Fields`], as [`Fields::iter`] gives them.
+#[derive(Clone)]
+pub struct FieldsIter<'a> {
+    layers: [Layer<'a>; Fields::LAYERS],
+    /// How many layers are left; the last of those is being read.
+    remaining: usize,
+    index: usize,
+}
+
+impl<'a> Iterator for FieldsIter<'a> {
+    type Item = (&'static str, Value<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some((layer, above)) = self.layers[..self.remaining].split_last() {
+            if let Some((key, value)) = layer.field(self.index) {
+                let index = self.index;
+                self.index += 1;
+                if !layer.overrides(index, key)
+                    && !above.iter().any(|layer| layer.get(key).is_some())
+                {
+                    return Some((key, value));
+                }
+            } else {
+                self.remaining -= 1;
+                self.index = 0;
+            }
+        }
+        None
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let upper: usize = self.layers[..self.remaining].iter().map(Layer::len).sum();
+        (0, Some(upper - self.index))
+    }
+}
+
+impl fmt::Debug for FieldsIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.clone()).finish()
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(fields: &Fields<'_>) -> Vec<(&'static str, i64)> {
+        fields.iter().map(|(key, value)| (key, value.as_i64().unwrap())).collect()
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_last_value_counts() {
+        let given = [("a", Value::from(1)), ("b", Value::from(2)), ("a", Value::from(3))];
+        let fields = Fields::any(&given);
+        assert!(fields.get("a") == 3);
+        assert_eq!(pairs(&fields), [("b", 2), ("a", 3)]);
+        assert_eq!(fields.len(), 2);
+    }
+
+    #[test]
+    fn layers_override_what_is_under_them_and_keep_the_rest() {
+        let start = [("app", Value::from(1)), ("source", Value::from(2))];
+        let recorded = [
+            ("source", OwnedValue::from(3)),
+            ("bytes", OwnedValue::from(4)),
+            ("bytes", OwnedValue::from(5)),
+        ];
+        let own = [("duration", Value::from(6))];
+        let (start, recorded) = (Fields::unique(&start), Fields::owned(&recorded));
+        let recorded = recorded.over(&start);
+        let all = Fields::unique(&own).over(&recorded);
+        assert_eq!(pairs(&all), [("app", 1), ("source", 3), ("bytes", 5), ("duration", 6)]);
+        assert!(all.get("source") == 3 && all.get("app") == 1 && all.get("missing").is_null());
+        assert!(all.contains_key("app") && !all.contains_key("missing"));
+    }
+
+    #[test]
+    fn keys_of_equal_length_are_told_apart() {
+        let given = [("abc", Value::from(1)), ("abd", Value::from(2))];
+        assert!(Fields::any(&given).get("abd") == 2);
+        assert!(Fields::any(&given).get("abe").is_null());
+    }
+}

@@ -1,0 +1,57 @@
+//! What the macros expand to. Not for use by hand: it may change with any version.
+#![allow(missing_docs)]
+
+use crate::convert::{ToMeasurement, ToValue};
+use crate::value::Value;
+
+pub use crate::declare::{MeasurementField, MetadataField};
+pub use crate::site::{Executable, Site, SpanSite, Startable};
+pub use std::convert::Into;
+pub use std::option::Option::{None, Some};
+pub use std::{compile_error, concat, stringify};
+
+#[inline(always)]
+pub fn measurement<T: ToMeasurement + ?Sized>(value: &T) -> Value<'_> {
+    value.to_value()
+}
+
+#[inline(always)]
+pub fn metadata<T: ToValue + ?Sized>(value: &T) -> Value<'_> {
+    value.to_value()
+}
+
+/// Fails to compile if a key is there twice: one of the two values would never be seen.
+pub const fn check_keys(keys: &[&str]) {
+    let mut index = 0;
+    while index < keys.len() {
+        let mut later = index + 1;
+        while later < keys.len() {
+            assert!(!equal(keys[index], keys[later]), "a key is given twice");
+            later += 1;
+        }
+        index += 1;
+    }
+}
+
+const fn equal(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut index = 0;
+    if left.len() != right.len() {
+        return false;
+    }
+    while index < left.len() {
+        if left[index] != right[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+/// The text of a documentation comment without the space at its ends.
+pub const fn trim(text: &'static str) -> &'static str {
+    match std::str::from_utf8(text.as_bytes().trim_ascii()) {
+        Ok(text) => text,
+        Err(_) => text,
+    }
+}

@@ -1,0 +1,184 @@
+//! Who is reading, and what waits for the readers to leave.
+//!
+//! Every thread that reads has a [`Record`]. On its outermost [`Domain::enter`] it writes the current epoch there, on the
+//! matching [`Domain::leave`] it writes 0. A value that was unlinked is tagged with the epoch it was unlinked in and is freed
+//! once no record holds that epoch or an older one. Whoever unlinked it frees it at once if nobody is in the way; otherwise
+//! the last reader in the way does so when it leaves. No thread has to come by later, so an idle thread keeps nothing alive.
+//!
+//! Why that is safe, and why nothing is left behind (each sentence is explored by the loom tests below):
+//!
+//! - A reader that entered with an epoch later than a value's tag cannot have found it: it loaded the epoch with `Acquire`
+//!   from the increment that followed the unlinking.
+//! - A reader that found the value wrote its record before it loaded the pointer, and the barrier pair in
+//!   [`barrier`](super::barrier) stands between those two and between unlinking and looking at the records: the scan sees it.
+//! - A reader that was seen leaves after the barrier, so on leaving it sees the `notify` flag that was raised before it, and
+//!   collects. All collecting is done under one lock, so of two last readers the later one finds both records empty.
+//! - A value joins the book after its barrier, never before: another thread that collects has not fenced on its behalf.
+
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+use super::barrier;
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
+
+/// One thread's place in the book of readers. Padded, because every dispatch of that thread writes here.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Record {
+    /// The epoch of the outermost read under way, or 0.
+    pinned: AtomicUsize,
+    /// Something may wait for this reader to leave.
+    notify: AtomicBool,
+}
+
+/// A value that no new reader can find any more.
+pub(super) struct Unlinked {
+    epoch: usize,
+    value: NonNull<dyn Send>,
+}
+
+// SAFETY: the value is `Send`, and only the thread that frees it touches it.
+unsafe impl Send for Unlinked {}
+
+impl Unlinked {
+    /// # Safety
+    ///
+    /// `value` comes from `Box::into_raw`, and every pointer that a new reader could follow to it has been overwritten.
+    pub(super) unsafe fn new(value: NonNull<dyn Send>) -> Self {
+        Self { epoch: 0, value }
+    }
+
+    fn free(self) {
+        // The value runs code of the user (what a handler captured is dropped), which must not reach the emitting thread.
+        // SAFETY: by the contract of `new` the value came from a box, and by the epoch argument above no reader is left.
+        crate::handler::drop_contained(unsafe { Box::from_raw(self.value.as_ptr()) });
+    }
+}
+
+#[derive(Default)]
+struct Book {
+    records: Vec<&'static Record>,
+    idle: Vec<&'static Record>,
+    unlinked: Vec<Unlinked>,
+}
+
+/// A set of readers and what they keep alive. The program has one; loom's tests make their own.
+pub(super) struct Domain {
+    /// Counts unlinkings in steps of 2. The lowest bit says that readers must fence, because the system does not do it for us.
+    epoch: AtomicUsize,
+    book: Mutex<Option<Book>>,
+}
+
+const FENCE: usize = 1;
+const STEP: usize = 2;
+
+impl Domain {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self { epoch: AtomicUsize::new(STEP | FENCE), book: Mutex::new(None) }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self { epoch: AtomicUsize::new(STEP | FENCE), book: Mutex::new(None) }
+    }
+
+    /// From here on readers go without a fence, if the system can fence for them.
+    pub(super) fn use_process_barriers(&self) {
+        if self.epoch.load(Relaxed) & FENCE != 0 && barrier::register() {
+            self.epoch.fetch_and(!FENCE, AcqRel);
+        }
+    }
+
+    /// Gives the calling thread a record of its own, to be given back with [`Domain::unregister`].
+    pub(super) fn register(&self) -> &'static Record {
+        let mut book = self.book.lock();
+        let book = book.get_or_insert_default();
+        book.idle.pop().unwrap_or_else(|| {
+            // Records are reused and never freed: as many as there ever were threads at once.
+            let record: &'static Record = Box::leak(Box::new(Record {
+                pinned: AtomicUsize::new(0),
+                notify: AtomicBool::new(false),
+            }));
+            book.records.push(record);
+            record
+        })
+    }
+
+    pub(super) fn unregister(&self, record: &'static Record) {
+        self.book.lock().get_or_insert_default().idle.push(record);
+    }
+
+    /// Starts a read; `true` when it is the outermost one, which has to be ended with [`Domain::leave`].
+    #[inline(always)]
+    pub(super) fn enter(&self, record: &Record) -> bool {
+        if record.pinned.load(Relaxed) != 0 {
+            return false;
+        }
+        let epoch = self.epoch.load(Acquire);
+        // `Release`: whoever reads this also knows that the reads before it are over.
+        record.pinned.store(epoch, Release);
+        barrier::light(epoch & FENCE != 0);
+        true
+    }
+
+    /// Ends the outermost read, and frees what waited for it.
+    #[inline(always)]
+    pub(super) fn leave(&self, record: &Record) {
+        let fence = record.pinned.load(Relaxed) & FENCE != 0;
+        record.pinned.store(0, Release);
+        barrier::light(fence);
+        if record.notify.load(Acquire) {
+            self.left_as_the_last(record);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn left_as_the_last(&self, record: &Record) {
+        record.notify.store(false, Relaxed);
+        self.collect();
+    }
+
+    /// Frees these values as soon as the reads under way have ended, which may be now.
+    pub(super) fn retire(&self, values: Vec<Unlinked>) {
+        if values.is_empty() {
+            return;
+        }
+        let epoch = self.epoch.fetch_add(STEP, AcqRel);
+        for record in self.book.lock().iter().flat_map(|book| &book.records) {
+            record.notify.store(true, Release);
+        }
+        if !barrier::heavy(epoch & FENCE != 0) {
+            // The system no longer fences for our readers: from now on they do it themselves. These values are never freed,
+            // because a reader that cannot be seen may still use them.
+            self.epoch.fetch_or(FENCE, AcqRel);
+            return;
+        }
+        // Only now may anybody look at the records on behalf of these values.
+        let values = values.into_iter().map(|value| Unlinked { epoch, ..value });
+        self.book.lock().get_or_insert_default().unlinked.extend(values);
+        self.collect();
+    }
+
+    fn collect(&self) {
+        let free = {
+            let mut book: MutexGuard<'_, Option<Book>> = self.book.lock();
+            let Some(book) = book.as_mut() else { return };
+            let oldest = book
+                .records
+                .iter()
+                .map(|record| record.pinned.load(Acquire))
+                .filter(|&epoch| epoch != 0)
+                .min()
+                .unwrap_or(usize::MAX);
+            let (free, wait) = std::mem::take(&mut book.unlinked)
+                .into_iter()
+                .partition::<Vec<_>, _>(|value| value.epoch / STEP < oldest / STEP);
+            book.unlinked = wait;
+            free
+        };
+        // Outside the lock: what is dropped here runs code of the user, which may attach, detach and execute.
+        free.into_iter().for_each(Unlinked::free);
+    }
+}

@@ -1,0 +1,397 @@
+//! The [`Span`] type: something that takes time, and ends well or not.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use smallvec::SmallVec;
+
+use crate::bus::Bus;
+use crate::clock;
+use crate::context::SpanContext;
+use crate::convert::{ToMeasurement, ToValue};
+use crate::event::Event;
+use crate::fields::Fields;
+use crate::handler::panic_message;
+use crate::instrument::Instrumented;
+use crate::name::SpanName;
+use crate::owned::OwnedValue;
+use crate::site::SpanSite;
+use crate::value::Value;
+
+pub(crate) const CONTEXT: &str = "telemetry_span_context";
+pub(crate) const PARENT: &str = "telemetry_parent_span_context";
+
+/// A span under way, made by [`span!`](crate::span!), which has executed its `start` event.
+///
+/// It ends exactly once: with [`Span::stop`], with [`Span::error`], or, when it goes out of scope without either, as an
+/// exception of kind `dropped` (`panic` while the thread unwinds, `cancelled` for a future that was dropped before it was
+/// done). So an early `?` is never taken for a success.
+///
+/// | event | measurements | metadata |
+/// |---|---|---|
+/// | `<name>.start` | `monotonic_time`, `system_time` | what it was started with |
+/// | `<name>.stop` | `duration`, `monotonic_time`, what was recorded | what it was started with, overlaid by what was recorded |
+/// | `<name>.exception` | `duration`, `monotonic_time`, what was recorded | the same, overlaid by `kind` and `reason` |
+///
+/// All carry `telemetry_span_context`, which is unique unless it was given, and `telemetry_parent_span_context` when the span
+/// is inside another. Times are integers in nanoseconds.
+///
+/// With no handler for any of the three events a span is nothing: no clock is read, nothing allocated. Otherwise it is one
+/// allocation. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
+/// what it was started with, and [`Span::into_owned`] frees it from that.
+///
+/// With `panic = "abort"` a panic ends the process, so no exception event tells of it.
+///
+/// ```
+/// use radiosonde::{capture, span};
+///
+/// fn parse(text: &str) -> Result<u32, std::num::ParseIntError> {
+///     let mut span = span!("config.parse", { text });
+///     let number = text.parse()?; // an error ends the span as an exception
+///     span.metadata("even", number % 2 == 0);
+///     span.stop();
+///     Ok(number)
+/// }
+///
+/// let capture = capture(["config.parse.*"]);
+/// assert!(parse("42").is_ok() && parse("forty-two").is_err());
+/// let events = capture.events();
+/// assert_eq!(events[1].name(), "config.parse.stop");
+/// assert!(events[1].metadata("even") == true && events[1].metadata("text") == "42");
+/// assert_eq!(events[3].name(), "config.parse.exception");
+/// assert!(events[3].metadata("kind") == "dropped");
+/// ```
+#[must_use = "a span that is dropped without `stop` ends as an exception"]
+pub struct Span<'a>(Option<Box<Running<'a>>>);
+
+/// A span that somebody listens to. Unsized, so that whatever it was started with fits into its one allocation.
+struct Running<'a, F: ?Sized = [(&'static str, Value<'a>)]> {
+    source: Source,
+    context: SpanContext,
+    parent: Option<SpanContext>,
+    /// The monotonic time.
+    started: u64,
+    /// The thread was unwinding already when the span started, so unwinding says nothing about the span.
+    started_in_panic: bool,
+    /// What becomes of it when it is dropped.
+    dropped: Dropped,
+    measurements: SmallVec<[(&'static str, OwnedValue); 2]>,
+    metadata: SmallVec<[(&'static str, OwnedValue); 4]>,
+    lifetime: PhantomData<Value<'a>>,
+    start: F,
+}
+
+#[derive(Clone, Copy)]
+enum Dropped {
+    Guard,
+    Future,
+}
+
+/// Where a span's three events go.
+#[derive(Debug, Clone)]
+pub enum Source {
+    Site(&'static SpanSite),
+    Bus(Bus, SpanName),
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    Start,
+    Stop,
+    Exception,
+}
+
+impl Source {
+    fn execute(&self, phase: Phase, measurements: Fields<'_>, metadata: Fields<'_>) {
+        match self {
+            Self::Site(site) => {
+                let site = match phase {
+                    Phase::Start => &site.start,
+                    Phase::Stop => &site.stop,
+                    Phase::Exception => &site.exception,
+                };
+                if site.is_enabled() {
+                    site.dispatch(&Event::new(site.name(), measurements, metadata));
+                }
+            }
+            Self::Bus(bus, name) => {
+                let name = match phase {
+                    Phase::Start => name.start(),
+                    Phase::Stop => name.stop(),
+                    Phase::Exception => name.exception(),
+                };
+                if let Some(listening) = bus.shared().listening(name) {
+                    listening.dispatch(&Event::new(name, measurements, metadata));
+                }
+            }
+        }
+    }
+}
+
+impl Running<'_> {
+    /// Executes one of the events, with these fields over those of the span.
+    fn execute(&self, phase: Phase, now: u64, exception: &[(&'static str, Value<'_>)]) {
+        let (time, extras);
+        let measurements = match phase {
+            Phase::Start => {
+                time = [
+                    ("monotonic_time", Value::U64(now)),
+                    ("system_time", Value::U64(clock::system_time(now))),
+                ];
+                Fields::unique(&time)
+            }
+            Phase::Stop | Phase::Exception => {
+                time = [
+                    ("duration", Value::U64(now.saturating_sub(self.started))),
+                    ("monotonic_time", Value::U64(now)),
+                ];
+                extras = Fields::owned(&self.measurements);
+                Fields::unique(&time).over(&extras)
+            }
+        };
+        let mut own: SmallVec<[(&'static str, Value<'_>); 4]> = exception.iter().copied().collect();
+        own.push((CONTEXT, self.context.to_value()));
+        if let Some(parent) = &self.parent {
+            own.push((PARENT, parent.to_value()));
+        }
+        let start = Fields::unique(&self.start);
+        let recorded = Fields::owned(&self.metadata).over(&start);
+        self.source.execute(phase, measurements, Fields::unique(&own).over(&recorded));
+    }
+}
+
+impl<'a> Span<'a> {
+    /// A span that nobody listens to.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub const fn disabled() -> Self {
+        Self(None)
+    }
+
+    /// Starts a span of a call site, with fields in which no key is there twice.
+    #[doc(hidden)]
+    #[inline(never)]
+    pub fn start<const N: usize>(
+        site: &'static SpanSite,
+        parent: Option<SpanContext>,
+        metadata: [(&'static str, Value<'a>); N],
+    ) -> Self {
+        if site.has_listeners() {
+            Self::start_at(Source::Site(site), parent, metadata)
+        } else {
+            Self::disabled()
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn start_at<const N: usize>(
+        source: Source,
+        parent: Option<SpanContext>,
+        metadata: [(&'static str, Value<'a>); N],
+    ) -> Self {
+        let started = clock::monotonic_time();
+        let given = Fields::any(&metadata);
+        let context = match given.get(CONTEXT) {
+            Value::Null => SpanContext::generate(),
+            value => SpanContext::given(value),
+        };
+        let running: Box<Running<'a>> = Box::new(Running {
+            source,
+            context,
+            parent: parent.or_else(SpanContext::current),
+            started,
+            started_in_panic: std::thread::panicking(),
+            dropped: Dropped::Guard,
+            measurements: SmallVec::new(),
+            metadata: SmallVec::new(),
+            lifetime: PhantomData,
+            start: metadata,
+        });
+        running.execute(Phase::Start, started, &[]);
+        Self(Some(running))
+    }
+
+    /// Whether anybody listens. If not, recording does nothing, and what is costly to make need not be made.
+    #[must_use]
+    #[inline]
+    pub fn is_enabled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The span's context, to hand over to the spans inside it. `None` if nobody listens.
+    #[must_use]
+    pub fn context(&self) -> Option<SpanContext> {
+        self.0.as_ref().map(|running| running.context.clone())
+    }
+
+    /// Records metadata, which goes over what the span was started with. Text that is not the program's own is moved in.
+    pub fn metadata(&mut self, key: &'static str, value: impl Into<OwnedValue>) -> &mut Self {
+        if let Some(running) = &mut self.0 {
+            running.metadata.push((key, value.into()));
+        }
+        self
+    }
+
+    /// Records a measurement. `duration` and `monotonic_time` are the span's own and cannot be overridden.
+    pub fn measurement(
+        &mut self,
+        key: &'static str,
+        value: impl ToMeasurement + Into<OwnedValue>,
+    ) -> &mut Self {
+        if let Some(running) = &mut self.0 {
+            running.measurements.push((key, value.into()));
+        }
+        self
+    }
+
+    /// Ends the span well.
+    #[inline]
+    pub fn stop(mut self) {
+        if let Some(running) = self.0.take() {
+            running.execute(Phase::Stop, clock::monotonic_time(), &[]);
+        }
+    }
+
+    /// Ends the span as an exception of kind `error`, with the error's text as the reason.
+    pub fn error(self, reason: &(impl fmt::Display + ?Sized)) {
+        if self.is_enabled() {
+            self.exception("error", &reason.to_string());
+        }
+    }
+
+    #[cold]
+    pub(crate) fn exception(mut self, kind: &'static str, reason: &str) {
+        if let Some(running) = self.0.take() {
+            let metadata = [("kind", Value::Str(kind)), ("reason", Value::Str(reason))];
+            running.execute(Phase::Exception, clock::monotonic_time(), &metadata);
+        }
+    }
+
+    /// Runs `f` inside the span and ends it well when `f` returns. While `f` runs the span is the current one.
+    ///
+    /// # Panics
+    ///
+    /// If `f` does: the span ends as an exception of kind `panic` with the panic's message, and the panic goes on unchanged.
+    pub fn run<T>(self, f: impl FnOnce(&mut Self) -> T) -> T {
+        self.run_to_end(f, |span, _| span.stop())
+    }
+
+    /// Runs `f` inside the span; an `Err` ends it as an exception of kind `error`. While `f` runs the span is the current one.
+    ///
+    /// # Errors
+    ///
+    /// The error of `f`, unchanged.
+    ///
+    /// # Panics
+    ///
+    /// If `f` does, as with [`Span::run`].
+    pub fn try_run<T, E: fmt::Display>(
+        self,
+        f: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run_to_end(f, Self::end_with)
+    }
+
+    fn run_to_end<T>(mut self, f: impl FnOnce(&mut Self) -> T, end: impl FnOnce(Self, &T)) -> T {
+        let Some(context) = self.context() else { return f(&mut self) };
+        let entered = context.enter();
+        let outcome = catch_unwind(AssertUnwindSafe(|| f(&mut self)));
+        drop(entered);
+        match outcome {
+            Ok(value) => {
+                end(self, &value);
+                value
+            }
+            Err(payload) => {
+                self.exception("panic", &panic_message(&*payload));
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    fn end_with<T, E: fmt::Display>(self, outcome: &Result<T, E>) {
+        match outcome {
+            Ok(_) => self.stop(),
+            Err(error) => self.error(error),
+        }
+    }
+
+    /// Makes a future run inside the span, across `.await` and whichever threads poll it. The span ends well when the future
+    /// is done, as an exception of kind `panic` when it panics, and of kind `cancelled` when it is dropped before.
+    pub fn instrument<F: Future>(self, future: F) -> Instrumented<'a, F> {
+        self.instrument_to_end(future, |span, _| span.stop())
+    }
+
+    /// The same for a future that can fail: an `Err` ends the span as an exception of kind `error`.
+    pub fn try_instrument<T, E, F>(self, future: F) -> Instrumented<'a, F>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: fmt::Display,
+    {
+        self.instrument_to_end(future, Self::end_with)
+    }
+
+    fn instrument_to_end<F: Future>(
+        mut self,
+        future: F,
+        end: fn(Self, &F::Output),
+    ) -> Instrumented<'a, F> {
+        if let Some(running) = &mut self.0 {
+            running.dropped = Dropped::Future;
+        }
+        Instrumented::new(future, self, end)
+    }
+
+    /// The same span, owning what it was started with, to be handed over to another thread or task. Allocates.
+    pub fn into_owned(mut self) -> Span<'static> {
+        let Some(mut running) = self.0.take() else { return Span::disabled() };
+        let start = running.start.iter().map(|(key, value)| (*key, value.to_owned()));
+        let recorded = std::mem::take(&mut running.metadata);
+        Span(Some(Box::new(Running {
+            source: running.source.clone(),
+            context: running.context.clone(),
+            parent: running.parent.take(),
+            started: running.started,
+            started_in_panic: running.started_in_panic,
+            dropped: running.dropped,
+            measurements: std::mem::take(&mut running.measurements),
+            metadata: start.chain(recorded).collect(),
+            lifetime: PhantomData,
+            start: [],
+        })))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn dropped(&mut self) {
+        let Some(running) = self.0.take() else { return };
+        let (kind, reason) = match running.dropped {
+            _ if std::thread::panicking() && !running.started_in_panic => {
+                ("panic", "the thread panicked")
+            }
+            Dropped::Guard => ("dropped", "the span was dropped before it was stopped"),
+            Dropped::Future => ("cancelled", "the future was dropped before it was done"),
+        };
+        Span(Some(running)).exception(kind, reason);
+    }
+}
+
+impl Drop for Span<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            self.dropped();
+        }
+    }
+}
+
+impl fmt::Debug for Span<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Span");
+        if let Some(running) = &self.0 {
+            debug.field("source", &running.source).field("context", &running.context);
+        }
+        debug.finish_non_exhaustive()
+    }
+}
