@@ -1,1 +1,29 @@
-//! Package of the workspace's tests.
+//! Compiles every Rust code block of the documents: `cargo test --doc` runs them.
+
+/// Makes a document's code blocks doc-tests of this crate.
+macro_rules! documents {
+    ($($name:ident: $path:literal,)+) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!($path)]
+            mod $name {}
+        )+
+    };
+}
+
+documents! {
+    readme: "../../README.md",
+    contributing: "../../CONTRIBUTING.md",
+    getting_started: "../../docs/src/getting-started.md",
+    introduction: "../../docs/src/introduction.md",
+    events: "../../docs/src/concepts/events.md",
+    handlers: "../../docs/src/concepts/handlers.md",
+    spans: "../../docs/src/concepts/spans.md",
+    metrics: "../../docs/src/concepts/metrics.md",
+    reporters: "../../docs/src/concepts/reporters.md",
+    instrumenting_a_library: "../../docs/src/guides/instrumenting-a-library.md",
+    testing: "../../docs/src/guides/testing.md",
+    writing_a_reporter: "../../docs/src/guides/writing-a-reporter.md",
+    coming_from_elixir: "../../docs/src/guides/coming-from-elixir.md",
+    design: "../../docs/src/design.md",
+}

@@ -18,7 +18,7 @@ fn root() -> &'static Path {
 }
 
 /// A file's text, by its path from the root.
-fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("`{}`: {error}", path.display()))
 }
@@ -26,7 +26,7 @@ fn read(path: impl AsRef<Path>) -> String {
 /// All files below a directory with one of these extensions, as paths from the root, sorted.
 ///
 /// Hidden directories and build directories are passed over.
-fn files(directory: &str, extensions: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &str, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![PathBuf::from(directory)];
     while let Some(directory) = directories.pop() {
@@ -62,7 +62,7 @@ fn crates() -> Vec<String> {
 }
 
 /// A source file without its comments and without what comes after its first `#[cfg(test)]`.
-fn shipped_code(text: &str) -> String {
+pub(crate) fn shipped_code(text: &str) -> String {
     text.lines()
         .take_while(|line| !(line.contains("cfg(test)") || line.contains("cfg(all(test")))
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -70,9 +70,9 @@ fn shipped_code(text: &str) -> String {
 }
 
 /// Whether a source file is compiled for tests alone.
-fn is_test_file(path: &Path) -> bool {
+pub(crate) fn is_test_file(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "tests")
-        || path.file_stem().is_some_and(|stem| stem == "tests")
+        || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"))
 }
 
 /// Everything `cargo metadata` knows about the workspace and what it depends on.

@@ -1,0 +1,170 @@
+//! Rules about what depends on what, under which licence, and from which Rust on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::{assert_tidy, crates, metadata, read};
+
+/// Who may depend on whom among our own crates: the bus, what is shared, the reporters.
+const SHARED: [&str; 3] = ["radiosonde-metrics", "radiosonde-poller", "radiosonde-delivery"];
+
+#[test]
+fn dependencies_point_at_the_bus() {
+    let metadata = metadata();
+    let names = crates();
+    let packages = list(&metadata["packages"]).filter(|package| names.iter().any(|name| package["name"] == name.as_str()));
+    assert_tidy(packages.flat_map(|package| {
+        let name = text(&package["name"]);
+        let own = list(&package["dependencies"])
+            .filter(|dependency| dependency["kind"].is_null())
+            .map(|dependency| text(&dependency["name"]))
+            .filter(|dependency| dependency.starts_with("radiosonde"));
+        let is_allowed = |dependency: &&str| {
+            name != "radiosonde"
+                && (*dependency == "radiosonde" || (SHARED.contains(dependency) && !SHARED.contains(&name)))
+        };
+        own.filter(|dependency| !is_allowed(dependency))
+            .map(|dependency| format!("`{name}` must not depend on `{dependency}`"))
+            .collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn every_dependency_has_a_licence_that_is_allowed() {
+    let deny: toml::Table = toml::from_str(&read("deny.toml")).unwrap();
+    let allowed: BTreeSet<&str> = deny["licenses"]["allow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|licence| licence.as_str().unwrap())
+        .collect();
+    let metadata = metadata();
+    assert_tidy(published_graph(&metadata).into_iter().filter_map(|package| {
+        let name = text(&package["name"]);
+        let licence = package["license"].as_str().unwrap_or("no licence");
+        let is_allowed = Licence { rest: licence, allowed: &allowed }.is_allowed();
+        (!is_allowed).then(|| format!("`{name}` is under `{licence}`, which deny.toml does not allow"))
+    }));
+}
+
+#[test]
+fn no_dependency_needs_a_newer_rust_than_we_promise() {
+    let metadata = metadata();
+    let promised = list(&metadata["packages"]).find(|package| package["name"] == "radiosonde").unwrap();
+    let promised = version(text(&promised["rust_version"]));
+    assert_tidy(published_graph(&metadata).into_iter().filter_map(|package| {
+        let needed = package["rust_version"].as_str()?;
+        let name = text(&package["name"]);
+        (version(needed) > promised).then(|| format!("`{name}` needs Rust {needed}"))
+    }));
+}
+
+#[test]
+fn no_dependency_comes_in_two_versions() {
+    let metadata = metadata();
+    let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for package in published_graph(&metadata) {
+        versions.entry(text(&package["name"])).or_default().push(text(&package["version"]));
+    }
+    let twice = versions.iter().filter(|(_, versions)| versions.len() > 1);
+    assert_tidy(twice.map(|(name, versions)| format!("`{name}`: {}", versions.join(", "))));
+}
+
+#[test]
+fn licence_expressions_are_evaluated() {
+    let allowed = BTreeSet::from(["MIT", "Apache-2.0"]);
+    let is_allowed = |rest| Licence { rest, allowed: &allowed }.is_allowed();
+    assert!(is_allowed("MIT") && is_allowed("MIT/Apache-2.0") && is_allowed("GPL-3.0 OR MIT"));
+    assert!(is_allowed("(MIT OR GPL-3.0) AND Apache-2.0"));
+    assert!(!is_allowed("MIT AND GPL-3.0") && !is_allowed("(MIT OR Zlib) AND Unicode-3.0"));
+    assert!(!is_allowed("Apache-2.0 WITH LLVM-exception"));
+}
+
+/// Every package that a user of our crates may have to build, on any platform: the crates' own dependencies, and theirs.
+fn published_graph(metadata: &Json) -> Vec<&Json> {
+    let names = crates();
+    let packages: BTreeMap<&str, &Json> =
+        list(&metadata["packages"]).map(|package| (text(&package["id"]), package)).collect();
+    let nodes: BTreeMap<&str, &Json> =
+        list(&metadata["resolve"]["nodes"]).map(|node| (text(&node["id"]), node)).collect();
+    let is_ours = |id: &&str| names.iter().any(|name| packages[id]["name"] == name.as_str());
+    let mut open: Vec<&str> = list(&metadata["workspace_members"]).map(text).filter(is_ours).collect();
+    let mut graph = BTreeSet::new();
+    while let Some(id) = open.pop() {
+        if graph.insert(id) {
+            let needed = list(&nodes[id]["deps"])
+                .filter(|dependency| list(&dependency["dep_kinds"]).any(|kind| kind["kind"] != "dev"));
+            open.extend(needed.map(|dependency| text(&dependency["pkg"])));
+        }
+    }
+    graph.into_iter().map(|id| packages[id]).collect()
+}
+
+/// A reader of SPDX expressions: `OR` (or `/`) between `AND`s of names and parentheses.
+struct Licence<'a> {
+    rest: &'a str,
+    allowed: &'a BTreeSet<&'a str>,
+}
+
+impl Licence<'_> {
+    fn is_allowed(mut self) -> bool {
+        self.any()
+    }
+
+    fn any(&mut self) -> bool {
+        let mut is_allowed = self.all();
+        while self.accept("OR") || self.accept("/") {
+            is_allowed |= self.all();
+        }
+        is_allowed
+    }
+
+    fn all(&mut self) -> bool {
+        let mut is_allowed = self.one();
+        while self.accept("AND") {
+            is_allowed &= self.one();
+        }
+        is_allowed
+    }
+
+    fn one(&mut self) -> bool {
+        if self.accept("(") {
+            let is_allowed = self.any();
+            assert!(self.accept(")"), "a parenthesis is not closed before `{}`", self.rest);
+            return is_allowed;
+        }
+        let name = self.name();
+        if self.accept("WITH") {
+            let exception = self.name();
+            return self.allowed.contains(format!("{name} WITH {exception}").as_str());
+        }
+        self.allowed.contains(name.as_str())
+    }
+
+    fn name(&mut self) -> String {
+        let text = self.rest.trim_start();
+        let end = text.find([' ', '/', '(', ')']).unwrap_or(text.len());
+        let (name, rest) = text.split_at(end);
+        self.rest = rest;
+        name.to_owned()
+    }
+
+    fn accept(&mut self, token: &str) -> bool {
+        let rest = self.rest.trim_start().strip_prefix(token);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+}
+
+fn list(value: &Json) -> impl Iterator<Item = &Json> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Json) -> &str {
+    value.as_str().unwrap()
+}
+
+fn version(text: &str) -> Vec<u32> {
+    text.split('.').map(|part| part.parse().unwrap()).collect()
+}
