@@ -1,0 +1,1 @@
+//! The contract: who is attached, and when somebody is not.

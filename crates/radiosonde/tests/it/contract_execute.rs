@@ -1,0 +1,1 @@
+//! The contract: how an event reaches its handlers.

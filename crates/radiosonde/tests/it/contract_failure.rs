@@ -1,0 +1,1 @@
+//! The contract: what happens when a handler panics.

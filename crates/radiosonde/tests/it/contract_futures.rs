@@ -1,0 +1,1 @@
+//! The contract: futures inside spans.

@@ -1,0 +1,1 @@
+//! The contract: what values are and what is kept secret.
