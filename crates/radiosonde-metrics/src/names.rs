@@ -1,0 +1,41 @@
+//! How dotted names are spelled where only letters, digits and underscores are allowed.
+
+/// The metric's name with `_` for each dot and for each other character that is not an ASCII letter, a digit, `_` or `:`.
+///
+/// ```
+/// assert_eq!(radiosonde_metrics::exported_name("tuist.runs.duration-ms"), "tuist_runs_duration_ms");
+/// ```
+#[must_use]
+pub fn exported_name(name: &str) -> String {
+    map(name, |character| character.is_ascii_alphanumeric() || matches!(character, '_' | ':'))
+}
+
+/// The tag's name with `_` for each character that is not an ASCII letter, a digit or `_`.
+///
+/// ```
+/// assert_eq!(radiosonde_metrics::exported_tag("http.status"), "http_status");
+/// ```
+#[must_use]
+pub fn exported_tag(name: &str) -> String {
+    map(name, |character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+fn map(name: &str, allowed: impl Fn(char) -> bool) -> String {
+    let digit_first = name.starts_with(|first: char| first.is_ascii_digit());
+    let mapped = name.chars().map(|character| if allowed(character) { character } else { '_' });
+    digit_first.then_some('_').into_iter().chain(mapped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_stays_and_the_rest_is_an_underscore() {
+        assert_eq!(exported_name("a.b_c:d-e f"), "a_b_c:d_e_f");
+        assert_eq!(exported_name("größe.5xx"), "gr__e_5xx");
+        assert_eq!(exported_name("5xx.count"), "_5xx_count");
+        assert_eq!(exported_tag("a:b"), "a_b");
+        assert_eq!(exported_tag("0"), "_0");
+    }
+}

@@ -1,0 +1,290 @@
+//! The scrape server seen from its socket: good, bad, slow and many clients.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use radiosonde::{Bus, EventName};
+use radiosonde_metrics::counter;
+
+use super::Limits;
+use crate::{Prometheus, StartError};
+
+/// Longer than anything here takes; reached only when something is broken.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn start(limits: Limits) -> Prometheus {
+    let metrics = [counter("a.count").description("Events.")];
+    Prometheus::builder()
+        .bus(&Bus::new())
+        .metrics(metrics)
+        .listen("127.0.0.1:0")
+        .start_with(limits)
+        .unwrap()
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.set_write_timeout(Some(DEADLINE)).unwrap();
+    stream
+}
+
+/// Everything until the server closes. A reset ends it as well: the server does not read what it has refused.
+fn read_all(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            Err(error) => panic!("the server neither answered nor closed: {error}"),
+        }
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
+    let mut stream = connect(address);
+    // The server may refuse a long request before it is all written.
+    let _ = stream.write_all(request.as_ref());
+    read_all(stream)
+}
+
+fn split(answer: &str) -> (&str, String, &str) {
+    let (head, body) =
+        answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {answer:?}"));
+    let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
+    (status, headers.to_lowercase(), body)
+}
+
+#[test]
+fn a_get_of_the_path_is_the_page_with_its_content_type() {
+    let prometheus = start(Limits::default());
+    for target in ["/metrics", "/metrics?name=x"] {
+        let answer =
+            ask(prometheus.local_addr(), format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let (status, headers, body) = split(&answer);
+        assert_eq!(status, "HTTP/1.1 200 OK");
+        assert!(
+            headers.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
+            "{headers}"
+        );
+        assert!(headers.contains(&format!("content-length: {}", body.len())), "{headers}");
+        assert!(headers.contains("connection: close"), "{headers}");
+        assert_eq!(body, prometheus.render());
+        assert!(
+            body.starts_with("# HELP a_count Events.\n# TYPE a_count counter\na_count 0\n")
+                && body.ends_with('\n')
+        );
+    }
+}
+
+#[test]
+fn a_head_is_the_same_without_the_page() {
+    let prometheus = start(Limits::default());
+    let answer = ask(prometheus.local_addr(), "HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (status, headers, body) = split(&answer);
+    assert_eq!((status, body), ("HTTP/1.1 200 OK", ""));
+    assert!(
+        headers.contains(&format!("content-length: {}", prometheus.render().len())),
+        "{headers}"
+    );
+    assert!(
+        headers.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
+        "{headers}"
+    );
+}
+
+#[test]
+fn other_paths_are_not_found() {
+    let prometheus = start(Limits::default());
+    for target in ["/", "/metrics/", "/metricsx", "/favicon.ico", "/%6detrics"] {
+        let answer =
+            ask(prometheus.local_addr(), format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_eq!(split(&answer).0, "HTTP/1.1 404 Not Found", "{target}");
+        assert!(!answer.contains("a_count"));
+    }
+}
+
+#[test]
+fn other_methods_are_told_which_are_allowed() {
+    let prometheus = start(Limits::default());
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+        let answer =
+            ask(prometheus.local_addr(), format!("{method} /metrics HTTP/1.1\r\nHost: x\r\n\r\n"));
+        let (status, headers, _) = split(&answer);
+        assert_eq!(status, "HTTP/1.1 405 Method Not Allowed", "{method}");
+        assert!(headers.contains("allow: get, head"), "{headers}");
+    }
+}
+
+#[test]
+fn bad_requests_are_refused_and_the_next_is_served() {
+    let prometheus = start(Limits::default());
+    let many_headers: String = (0..10_000).map(|number| format!("h{number}: x\r\n")).collect();
+    let requests = [
+        "\r\n\r\nnonsense\r\n\r\n".to_owned(),
+        "GET /metrics HTTP/9.9\r\n\r\n".to_owned(),
+        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}".to_owned() + "\r\n\r\n",
+        format!("GET /metrics HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "x".repeat(1 << 20)),
+        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1 << 20)),
+        format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{many_headers}\r\n"),
+    ];
+    for request in requests {
+        let answer = ask(prometheus.local_addr(), &request);
+        // A client that is reset in the middle of its writing may miss the answer.
+        let refused = answer.is_empty()
+            || answer.starts_with("HTTP/1.1 4")
+            || answer.starts_with("HTTP/1.0 4");
+        assert!(refused, "{:?} was answered with {answer:?}", &request[..request.len().min(60)]);
+    }
+    assert!(ask(prometheus.local_addr(), "GET /metrics HTTP/1.0\r\n\r\n").contains(" 200 OK"));
+}
+
+#[test]
+fn a_client_that_does_not_finish_its_request_is_closed_in_time() {
+    let prometheus = start(Limits { head: Duration::from_millis(50), ..Limits::default() });
+    for beginning in ["", "GET /metrics HTTP/1.1\r\nHost:"] {
+        let started = Instant::now();
+        let answer = ask(prometheus.local_addr(), beginning);
+        assert!(!answer.contains("a_count"), "{answer}");
+        assert!(started.elapsed() >= Duration::from_millis(45), "closed by the limit, not before");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_take_its_answer_is_closed_in_time() {
+    let limits = Limits { connection: Duration::from_millis(200), ..Limits::default() };
+    // More than the buffers of both sockets hold.
+    let metrics = [counter("a.count").description("x".repeat(16 << 20))];
+    let prometheus = Prometheus::builder()
+        .bus(&Bus::new())
+        .metrics(metrics)
+        .listen("127.0.0.1:0")
+        .start_with(limits)
+        .unwrap();
+    let whole = prometheus.render().len();
+    let mut stream = connect(prometheus.local_addr());
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    // Writing fails as soon as the server has closed; nothing was read until then.
+    let started = Instant::now();
+    while stream.write_all(b"x").is_ok() {
+        assert!(started.elapsed() < DEADLINE, "the server waits for ever");
+        std::thread::yield_now();
+    }
+    assert!(read_all(stream).len() < whole);
+}
+
+#[test]
+fn clients_that_fill_the_server_up_do_not_keep_others_out() {
+    let prometheus = start(Limits { connections: 4, ..Limits::default() });
+    let mut idle: Vec<_> = (0..40).map(|_| connect(prometheus.local_addr())).collect();
+    let answer = ask(prometheus.local_addr(), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_eq!(split(&answer).0, "HTTP/1.1 200 OK");
+    // The oldest had to go, before any time was up.
+    assert_eq!(read_all(idle.remove(0)), "");
+}
+
+#[test]
+fn shutting_down_frees_the_port_and_detaches() {
+    for by_drop in [false, true] {
+        let bus = Bus::new();
+        let builder =
+            Prometheus::builder().bus(&bus).metrics([counter("a.count")]).listen("127.0.0.1:0");
+        let prometheus = builder.start().unwrap();
+        let address = prometheus.local_addr();
+        let idle = connect(address);
+        assert_eq!(bus.list_handlers("").len(), 1);
+        if by_drop {
+            drop(prometheus);
+        } else {
+            prometheus.shutdown();
+        }
+        assert!(bus.list_handlers("").is_empty());
+        read_all(idle);
+        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+        TcpListener::bind(address).expect("the port is free");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_the_setting_and_attaches_nothing() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let bus = Bus::new();
+    let error = Prometheus::builder()
+        .bus(&bus)
+        .metrics([counter("a.count")])
+        .listen(&*address)
+        .start()
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "cannot listen on `{address}`: the port is in use; stop what uses it, or give another address to `.listen(..)`"
+        )
+    );
+    assert!(bus.list_handlers("").is_empty());
+}
+
+#[test]
+fn the_likely_owner_of_port_9091_is_named() {
+    let source = ErrorKind::AddrInUse.into();
+    let error = StartError::Listen { address: "127.0.0.1:9091".to_owned(), source };
+    assert!(error.to_string().contains("most likely by a Prometheus Pushgateway"), "{error}");
+}
+
+#[test]
+fn what_is_not_an_address_is_an_error_that_names_the_setting() {
+    for address in ["", "127.0.0.1", "127.0.0.1:99999", "203.0.113.7:0"] {
+        let error =
+            Prometheus::builder().bus(&Bus::new()).listen(address).start().unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("cannot listen on `{address}`: "))
+                && error.contains("`.listen(..)`"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn definitions_are_checked_at_start() {
+    let metrics = [counter("a.b-c"), counter("a.b.c"), counter("single")];
+    let error = Prometheus::builder()
+        .bus(&Bus::new())
+        .metrics(metrics)
+        .listen("127.0.0.1:0")
+        .start()
+        .unwrap_err();
+    let StartError::Definitions(definitions) = &error else { panic!("{error}") };
+    assert_eq!(definitions.problems().len(), 2);
+}
+
+#[test]
+fn a_scrape_while_events_happen_misses_none() {
+    let bus = Bus::new();
+    let metrics = [counter("a.count")];
+    let prometheus =
+        Prometheus::builder().bus(&bus).metrics(metrics).listen("127.0.0.1:0").start().unwrap();
+    let name = EventName::new("a").unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| (0..5_000).for_each(|_| bus.execute(&name, &[], &[])));
+        }
+        let mut before = 0;
+        for _ in 0..20 {
+            let answer = ask(prometheus.local_addr(), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+            let count = answer
+                .lines()
+                .find_map(|line| line.strip_prefix("a_count "))
+                .unwrap()
+                .parse()
+                .unwrap();
+            assert!(count >= before, "a counter went back");
+            before = count;
+        }
+    });
+    assert!(prometheus.render().contains("\na_count 10000\n"));
+}
