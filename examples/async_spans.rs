@@ -2,51 +2,50 @@
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::future::pending;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use radiosonde::{SpanContext, span};
+use radiosonde::{OwnedEvent, SpanContext, span};
 use tokio::time::{sleep, timeout};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let capture = radiosonde::capture(["shop.**"]);
-    capture.instrument(checkout("a-1")).await;
-
-    for event in capture.events() {
+    let (queue, events) = channel();
+    radiosonde::attach("collect", "shop.**", move |event| {
         println!("{} {}", event.name(), event.metadata("kind"));
-    }
-    let find = |name| capture.wait_for(name, Duration::ZERO);
+        let _ = queue.send(event.to_owned());
+    })?;
+
+    span!("shop.checkout").instrument(checkout("a-1")).await;
+
+    let events: Vec<OwnedEvent> = events.try_iter().collect();
+    let find = |name| events.iter().find(|event| event.name() == name).ok_or(name);
     assert!(find("shop.payment.stop")?.measurement("duration") >= 1_000_000);
     assert_eq!(find("shop.stock.exception")?.metadata("reason"), "sold out");
     assert_eq!(find("shop.courier.exception")?.metadata("kind"), "cancelled");
 
     // The receipt was printed in another thread, and still knows the checkout it belongs to.
-    let checkout = find("shop.checkout.start")?;
-    let receipt = find("shop.receipt.start")?;
-    let parent = receipt.metadata("telemetry_parent_span_context");
-    assert_eq!(parent, checkout.metadata("telemetry_span_context"));
+    let checkout = find("shop.checkout.start")?.metadata("telemetry_span_context");
+    let parent = find("shop.receipt.stop")?.metadata("telemetry_parent_span_context");
+    assert_eq!(parent, checkout);
     Ok(())
 }
 
 async fn checkout(order: &'static str) {
-    let work = async {
-        // An instrumented future is the current span while it runs, across every `.await`.
-        span!("shop.payment", { order }).instrument(sleep(Duration::from_millis(1))).await;
+    // An instrumented future is the current span while it runs, across every `.await`.
+    span!("shop.payment", { order }).instrument(sleep(Duration::from_millis(1))).await;
 
-        // A fallible one: `Err` ends it as an exception of kind `error`.
-        let sold_out = async { Err::<(), _>("sold out") };
-        assert!(span!("shop.stock", { order }).try_instrument(sold_out).await.is_err());
+    // A fallible one: `Err` ends it as an exception of kind `error`.
+    let sold_out = async { Err::<(), _>("sold out") };
+    assert!(span!("shop.stock", { order }).try_instrument(sold_out).await.is_err());
 
-        // Dropped before it was done: an exception of kind `cancelled`, with its duration.
-        let courier = span!("shop.courier", { order }).instrument(pending::<()>());
-        assert!(timeout(Duration::from_millis(1), courier).await.is_err());
+    // Dropped before it was done: an exception of kind `cancelled`, with its duration.
+    let courier = span!("shop.courier", { order }).instrument(pending::<()>());
+    assert!(timeout(Duration::from_millis(1), courier).await.is_err());
 
-        // A thread is told its parent. The span itself may move, too, once it owns its values.
-        // Either the thread is told where it belongs, or the span itself moves, once it owns its values.
-        let receipt = span!("shop.receipt", { order }).into_owned();
-        let printer = thread::spawn(move || receipt.stop());
-        assert!(printer.join().is_ok());
-    };
-    span!("shop.checkout", { order }).instrument(work).await;
+    // A thread knows nothing of the task that starts it, so it is told the parent.
+    let parent = SpanContext::current();
+    let printer = thread::spawn(move || span!(parent: parent, "shop.receipt", { order }).stop());
+    assert!(printer.join().is_ok());
 }

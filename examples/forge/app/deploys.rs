@@ -1,0 +1,74 @@
+//! Streamed deploys: a child process whose output is followed line by line.
+
+use std::io;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use radiosonde::execute;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::time::timeout;
+
+use super::{child, events};
+
+/// How long a deploy may say nothing.
+const INACTIVITY: Duration = Duration::from_secs(2);
+
+/// Runs the program to its end and says how it ended: `ok`, `timeout`, or `exit_code_` and the code.
+///
+/// # Errors
+/// When the program cannot be started.
+pub(crate) async fn deploy(
+    ticket_id: &str,
+    program: &Path,
+    arguments: &[String],
+) -> io::Result<String> {
+    let started = Instant::now();
+    let mut child = child::command(program, arguments).stdout(Stdio::piped()).spawn()?;
+    let finished = match child.stdout.take() {
+        Some(output) => follow(output, || {
+            execute!(events::DEPLOY_LINE, { count: 1 }, { ticket_id });
+        })
+        .await
+        .is_ok(),
+        None => true,
+    };
+    if !finished {
+        child.start_kill()?;
+    }
+    let status = child.wait().await?;
+    let result = if finished { describe(status) } else { "timeout".to_owned() };
+    execute!(events::DEPLOY_EXIT, { duration: started.elapsed() }, { ticket_id, result });
+    Ok(result)
+}
+
+/// Calls `line` for every non-empty line: once, however it is cut into chunks, long, or encoded.
+async fn follow(output: impl AsyncRead + Unpin, line: impl Fn()) -> io::Result<()> {
+    let mut output = BufReader::new(output);
+    let mut empty = true;
+    loop {
+        let chunk = timeout(INACTIVITY, output.fill_buf()).await??;
+        let length = chunk.len();
+        for &byte in chunk {
+            if byte == b'\n' && !empty {
+                line();
+            }
+            empty = byte == b'\n' || (empty && byte.is_ascii_whitespace());
+        }
+        output.consume(length);
+        if length == 0 {
+            if !empty {
+                line();
+            }
+            return Ok(());
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    match status.code() {
+        Some(0) => "ok".to_owned(),
+        Some(code) => format!("exit_code_{code}"),
+        None => "killed".to_owned(),
+    }
+}

@@ -1,0 +1,166 @@
+//! Every event that the application executes.
+
+radiosonde::declare! {
+    /// What the deployer (`ex_atlas`) and the build server (`tuist`, `analytics`) say.
+    pub(crate) static EVENTS;
+
+    /// A call to a compute provider was answered.
+    pub(crate) family PROVIDER_REQUEST = "ex_atlas.<provider>.request" {
+        measurements: {
+            /// HTTP status code.
+            status,
+            /// From the first attempt to get a connection to the last byte of the answer.
+            duration: "nanosecond",
+        },
+        metadata: {
+            /// `management`, `runtime` or `graphql`.
+            api,
+            /// HTTP method, in lower case.
+            method,
+            /// The full URL; the GraphQL API wants its key in the query string.
+            url: secret,
+        },
+    }
+
+    /// A call to a compute provider was not answered.
+    pub(crate) family PROVIDER_TRANSPORT_ERROR = "ex_atlas.<provider>.transport_error" {
+        measurements: {
+            /// Until the error was known.
+            duration: "nanosecond",
+        },
+        metadata: {
+            /// `management`, `runtime` or `graphql`.
+            api,
+            /// HTTP method, in lower case.
+            method,
+            /// The full URL.
+            url: secret,
+            /// What the call was doing: `connect`, `send` or `receive`.
+            phase,
+        },
+    }
+
+    /// One call to obtain a Fly token for an app. The token itself is never in an event.
+    pub(crate) span TOKEN_ACQUIRE = "ex_atlas.fly.token.acquire" {
+        measurements: {},
+        metadata: {
+            /// The app that the token is for.
+            app: identifier,
+            /// Where the token was found: `ets` (the cache), `storage`, `config`, `cli`, `manual` or `none`.
+            source,
+            /// Who found it: `facade` (the caller) or `app_server` (the app's actor).
+            acquirer,
+        },
+    }
+
+    /// One fetch of a page of an app's log. No line of it is ever in an event.
+    pub(crate) span LOGS_FETCH = "ex_atlas.fly.logs.fetch" {
+        measurements: {},
+        metadata: {
+            /// The app whose log it is.
+            app: identifier,
+            /// `ok`, or `http_` and the status code.
+            status,
+            /// Entries fetched.
+            count,
+        },
+    }
+
+    /// One non-empty output line of a streamed deploy. Its content is not in the event.
+    pub(crate) event DEPLOY_LINE = "ex_atlas.fly.deploy.line" {
+        measurements: {
+            /// Always 1.
+            count: "line",
+        },
+        metadata: {
+            /// The deploy's ticket.
+            ticket_id: identifier,
+        },
+    }
+
+    /// The end of a streamed deploy.
+    pub(crate) event DEPLOY_EXIT = "ex_atlas.fly.deploy.exit" {
+        measurements: {
+            /// From the start of the child to its end.
+            duration: "nanosecond",
+        },
+        metadata: {
+            /// The deploy's ticket.
+            ticket_id: identifier,
+            /// `ok`, `timeout`, or `exit_code_` and the code.
+            result,
+        },
+    }
+
+    /// A command run was reported to the build server.
+    pub(crate) event RUN_COMMAND = "tuist.run.command" {
+        measurements: {
+            /// How long the command took, by its own account.
+            duration: "nanosecond",
+        },
+        metadata: {
+            /// The command, such as `build` or `test`.
+            name,
+            /// Whether it ran on a build machine.
+            is_ci,
+            /// `0` for success, `1` for failure.
+            status,
+            /// Whose run it was.
+            user_id: identifier,
+        },
+    }
+
+    /// Binary-cache lookups of one run with one outcome; executed for every outcome, also with count 0.
+    pub(crate) event CACHE_EVENT = "tuist.cache.event" {
+        measurements: {
+            /// Lookups.
+            count: "lookup",
+        },
+        metadata: {
+            /// `local_hit`, `remote_hit` or `miss`.
+            event_type,
+        },
+    }
+
+    /// An artifact was sent to the binary cache.
+    pub(crate) event CACHE_UPLOAD = "analytics.cache_artifact.upload" {
+        measurements: {
+            /// Size of the artifact.
+            size: "byte",
+        },
+        metadata: {},
+    }
+
+    /// An artifact was fetched from the binary cache.
+    pub(crate) event CACHE_DOWNLOAD = "analytics.cache_artifact.download" {
+        measurements: {
+            /// Size of the artifact.
+            size: "byte",
+        },
+        metadata: {},
+    }
+
+    /// A preview of an app was uploaded.
+    pub(crate) event PREVIEW_UPLOAD = "analytics.preview.upload" {
+        measurements: {
+            /// Always 1.
+            count: "preview",
+        },
+        metadata: {
+            /// Who uploaded it.
+            user_id: identifier,
+        },
+    }
+
+    /// A preview of an app was downloaded.
+    pub(crate) event PREVIEW_DOWNLOAD = "analytics.preview.download" {
+        measurements: {
+            /// Always 1.
+            count: "preview",
+        },
+        metadata: {
+            /// Who downloaded it.
+            user_id: identifier,
+        },
+    }
+}

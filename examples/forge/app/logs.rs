@@ -1,0 +1,75 @@
+//! Fetching an app's log.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper::header::AUTHORIZATION;
+use radiosonde::span;
+
+use super::client::{Client, TransportError};
+use super::events;
+use super::tokens::Token;
+
+pub(crate) struct Logs {
+    pub(crate) base: String,
+    pub(crate) client: Arc<Client>,
+}
+
+impl Logs {
+    /// The number of entries on the app's newest log page. Whoever loses patience and drops the future leaves a span
+    /// that ends as an exception.
+    ///
+    /// # Errors
+    /// When the provider refuses, or does not answer.
+    pub(crate) async fn fetch(&self, app: &str, token: &Token) -> Result<usize, FetchError> {
+        let mut span = span!(events::LOGS_FETCH, { app });
+        let answer = match self.client.call(self.request(app, token)).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                span.error(&error);
+                return Err(FetchError::Transport(error));
+            }
+        };
+        let (status, result) = match answer.status {
+            200 => ("ok".to_owned(), Ok(answer.body.iter().filter(|&&byte| byte == b'\n').count())),
+            // The body of a refusal may hold anything, so it goes no further.
+            status => (format!("http_{status}"), Err(FetchError::Refused(status))),
+        };
+        span.metadata("status", status);
+        span.metadata("count", *result.as_ref().unwrap_or(&0));
+        span.stop();
+        result
+    }
+
+    fn request(&self, app: &str, token: &Token) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = format!("{}/apps/{app}/logs", self.base).parse().unwrap_or_default();
+        if let Ok(bearer) = token.as_bearer().parse() {
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
+        request
+    }
+}
+
+/// Why there is no log page.
+#[derive(Debug)]
+pub(crate) enum FetchError {
+    /// With this status; after 401 a new token may help.
+    Refused(u16),
+    Transport(TransportError),
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(status) => write!(f, "the provider answered {status}"),
+            Self::Transport(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for FetchError {}

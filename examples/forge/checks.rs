@@ -1,0 +1,154 @@
+//! What has to hold at the end of a run, each check a function of what the world counted and what the sinks hold.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use crate::page::Page;
+use crate::world::children::Issued;
+use crate::world::receiver::Received;
+use crate::world::tally::Series;
+
+/// One thing that has to hold. It does if there are no failures.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) what: String,
+    pub(crate) failures: Vec<String>,
+}
+
+/// Every metric here is the application's; others on the page are about the store.
+fn is_ours(series: &Series) -> bool {
+    series.metric.starts_with("atlas_") || series.metric.starts_with("tuist_")
+}
+
+/// Every span that was started has ended, exactly once.
+pub(crate) fn spans_balance(page: &Page) -> Check {
+    let mut failures = Vec::new();
+    let mut spans = 0.0;
+    for span in ["atlas_token_acquire", "atlas_logs_fetch"] {
+        let [started, stopped, exceptions] =
+            ["started", "total", "exceptions"].map(|part| page.total(&format!("{span}_{part}")));
+        spans += started;
+        if started == 0.0 || started != stopped + exceptions {
+            failures.push(format!("{span}: {started} started, {stopped} stopped, {exceptions} exceptions"));
+        }
+    }
+    Check { what: format!("{spans} spans started = stopped + exceptions"), failures }
+}
+
+/// Every counter and sum on the page is what was counted on the other side, to the last one; and nothing that was counted
+/// is missing.
+pub(crate) fn page_equals_tally(page: &Page, tally: &BTreeMap<Series, u64>) -> Check {
+    let mut failures = Vec::new();
+    let ours = tally.iter().filter(|(series, _)| is_ours(series));
+    for (series, &counted) in ours.clone() {
+        let shown = page.totals.get(series).copied();
+        if shown.unwrap_or(0.0) != counted as f64 {
+            let shown = shown.map_or("nothing".to_owned(), |shown| shown.to_string());
+            failures.push(format!("{series}: the page says {shown}, the tally {counted}"));
+        }
+    }
+    // The duration of a call is known to the caller alone, so those sums have no other side.
+    let uncounted = |series: &Series| !series.metric.ends_with("_sum") && !tally.contains_key(series);
+    for (series, shown) in page.totals.iter().filter(|(series, _)| is_ours(series) && uncounted(series)) {
+        if *shown != 0.0 {
+            failures.push(format!("{series}: the page says {shown}, the tally nothing"));
+        }
+    }
+    let events: f64 = page.totals.iter().filter(|(series, _)| is_ours(series)).count() as f64;
+    Check { what: format!("{} of {events} series on the page have a tally, and equal it", ours.count()), failures }
+}
+
+/// Buckets never fall, and the last of them is the count.
+pub(crate) fn histograms_are_whole(page: &Page) -> Check {
+    let mut failures = Vec::new();
+    for (series, buckets) in &page.buckets {
+        let count = Series { metric: format!("{}_count", series.metric), labels: series.labels.clone() };
+        let count = page.totals.get(&count).copied();
+        let last = buckets.last().filter(|bucket| bucket.less_than == f64::INFINITY);
+        let rising = buckets.windows(2).all(|pair| pair[0].count <= pair[1].count);
+        if !rising || last.is_none_or(|last| Some(last.count) != count) {
+            failures.push(format!("{series}: count {count:?}, buckets {buckets:?}"));
+        }
+    }
+    if page.buckets.is_empty() {
+        failures.push("the page has no histogram".to_owned());
+    }
+    Check { what: format!("{} histograms are cumulative, and end in their count", page.buckets.len()), failures }
+}
+
+/// No metric has skipped an event, or had to lump series together.
+pub(crate) fn nothing_skipped(page: &Page) -> Check {
+    let lost = ["radiosonde_metrics_skipped_total", "radiosonde_metrics_overflowed_total"];
+    let lost = page.totals.iter().filter(|(series, number)| {
+        lost.contains(&series.metric.as_str()) && **number != 0.0
+    });
+    let failures = lost.map(|(series, number)| format!("{series} is {number}")).collect();
+    Check { what: "no metric skipped an event, or ran out of series".to_owned(), failures }
+}
+
+/// The command line tool was run once per app, and once more per token that had expired or was revoked; never beside
+/// a token that was still good.
+pub(crate) fn one_acquisition_per_expiry(
+    ledger: &[Issued],
+    revoked: &HashSet<String>,
+    apps: usize,
+    counted: u64,
+) -> Check {
+    let mut by_app: BTreeMap<&str, Vec<&Issued>> = BTreeMap::new();
+    for issued in ledger {
+        by_app.entry(&issued.app).or_default().push(issued);
+    }
+    let (mut expired, mut refused) = (0, 0);
+    let mut failures = Vec::new();
+    for (app, tokens) in &by_app {
+        for pair in tokens.windows(2) {
+            if pair[0].expires <= pair[1].issued {
+                expired += 1;
+            } else if revoked.contains(&pair[0].token) {
+                refused += 1;
+            } else {
+                failures.push(format!("`{app}` got a token while its last one was good"));
+            }
+        }
+    }
+    if by_app.len() != apps {
+        failures.push(format!("{} of {apps} apps got a token", by_app.len()));
+    }
+    if ledger.len() as u64 != counted {
+        failures.push(format!("the tool ran {} times, its callers know of {counted}", ledger.len()));
+    }
+    let what = format!(
+        "one CLI acquisition per app and expiry: {} for {apps} apps, {expired} expiries, {refused} revocations",
+        ledger.len()
+    );
+    Check { what, failures }
+}
+
+/// None of the secrets that were planted is in this sink.
+pub(crate) fn no_secret(sink: &str, leaks: &BTreeSet<&'static str>) -> Check {
+    let failures = leaks.iter().map(|leak| format!("found {leak}")).collect();
+    Check { what: format!("no planted secret in {sink}"), failures }
+}
+
+/// Every kind of secret was there to be leaked.
+pub(crate) fn secrets_were_planted(tally: &BTreeMap<Series, u64>, kinds: &[(&str, &str)]) -> Check {
+    let planted = |kind: &str| tally.get(&Series::new("forge_secrets_planted", &[("where", kind)]));
+    let missing = kinds.iter().filter(|(kind, _)| planted(kind).is_none_or(|&count| count == 0));
+    let failures = missing.map(|(kind, _)| format!("{kind}: never planted")).collect();
+    let total: u64 = kinds.iter().filter_map(|(kind, _)| planted(kind)).sum();
+    Check { what: format!("{total} secrets of {} kinds were planted", kinds.len()), failures }
+}
+
+/// Product analytics got each of its events once.
+pub(crate) fn analytics_arrived(received: &Received, expected: &BTreeMap<&str, u64>) -> Check {
+    let mut failures = Vec::new();
+    let names = expected.keys().copied().chain(received.events.keys().map(String::as_str));
+    for name in names.collect::<BTreeSet<_>>() {
+        let arrived = received.events.get(name).copied().unwrap_or_default();
+        let expected = expected.get(name).copied().unwrap_or_default();
+        if arrived != expected {
+            failures.push(format!("`{name}`: {arrived} arrived, {expected} expected"));
+        }
+    }
+    let events: u64 = received.events.values().sum();
+    Check { what: format!("{events} analytics events arrived in {} requests", received.requests), failures }
+}

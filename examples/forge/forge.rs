@@ -1,0 +1,182 @@
+//! A run, from start to self-check.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use crate::app::client::Client;
+use crate::app::logs::Logs;
+use crate::app::providers::Provider;
+use crate::app::token_chain::Chain;
+use crate::app::tokens::{Token, Tokens};
+use crate::app::tuist;
+use crate::options::Options;
+use crate::reporters::Reporters;
+use crate::summary;
+use crate::workloads::atlas::{CONFIGURED_APP, Deployer, MANUAL_APP, STORED_APP};
+use crate::workloads::tuist::Builders;
+use crate::workloads::{Pace, panic_on, rng};
+use crate::world::fly_logs::FlyLogs;
+use crate::world::receiver::Receiver;
+use crate::world::tally::Tally;
+use crate::world::{canaries, children, providers, server};
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// What the summary is made of, beside the reporters.
+pub(crate) struct World {
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) fly_logs: Arc<FlyLogs>,
+    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) cli_ledger: PathBuf,
+    pub(crate) deploy_ledger: PathBuf,
+    providers: Vec<(&'static str, SocketAddr)>,
+    tuist: SocketAddr,
+}
+
+/// Works, and says whether every check held.
+///
+/// # Errors
+/// When something cannot be started.
+pub(crate) async fn run(options: Options) -> Result<bool> {
+    fs::create_dir_all(options.directory.join("tokens"))?;
+    let (receiver, analytics) = Receiver::start().await?;
+    let reporters = Reporters::start(&options, analytics)?;
+    let world = World::start(&options, receiver).await?;
+
+    let seconds = options.length.as_secs();
+    println!("forge works for {seconds} s with seed {}; Ctrl-C ends it early", options.seed);
+    for (what, place) in reporters.places() {
+        println!("  {what:<10} {place}");
+    }
+
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        // Without a handler, Ctrl-C ends the process, which is all that can be done then.
+        while tokio::signal::ctrl_c().await.is_ok() {
+            stop.send_replace(true);
+        }
+    });
+    let started = Instant::now();
+    world.work(&options, Pace::start(options.length, stopped.clone())).await?;
+    let holds = summary::print(&options, &world, &reporters, started.elapsed()).await?;
+    if options.serve {
+        println!("serving until Ctrl-C");
+        tokio::signal::ctrl_c().await?;
+    }
+    Ok(holds)
+}
+
+impl World {
+    async fn start(options: &Options, receiver: Arc<Receiver>) -> Result<Self> {
+        let tally = Arc::new(Tally::default());
+        let fly_logs = Arc::new(FlyLogs::new(tally.clone()));
+        let mut started = Vec::new();
+        for (number, name) in providers::NAMES.into_iter().enumerate() {
+            let logs = (name == "fly").then(|| fly_logs.clone());
+            let rng = rng(options.seed, 0, number as u64);
+            started.push((name, providers::start(name, tally.clone(), rng, logs).await?));
+        }
+        Ok(Self {
+            tally,
+            fly_logs,
+            receiver,
+            cli_ledger: options.directory.join("cli.ledger"),
+            deploy_ledger: options.directory.join("deploys.ledger"),
+            providers: started,
+            tuist: server::serve(tuist::answer).await?,
+        })
+    }
+
+    /// All workloads at once, until each has had its turns.
+    async fn work(&self, options: &Options, pace: Pace) -> Result<()> {
+        let client = Arc::new(Client::default());
+        let lifetime = (options.length / 6).clamp(Duration::from_secs(1), Duration::from_secs(5));
+        let deployer = self.deployer(options, &client, lifetime)?;
+        let builders = Builders {
+            base: format!("http://{}", self.tuist),
+            client,
+            tally: self.tally.clone(),
+            seed: options.seed,
+        };
+        let deploys_per_second = 12.0 / options.length.as_secs_f64();
+        let workloads = [
+            tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
+            tokio::spawn(deployer.clone().token_reads(pace.clone())),
+            tokio::spawn(deployer.clone().provider_calls(pace.clone())),
+            tokio::spawn(deployer.clone().log_fetches(pace.clone())),
+            tokio::spawn(deployer.deploys(pace.clone(), deploys_per_second)),
+            tokio::spawn(builders.clone().runs(pace.clone())),
+            tokio::spawn(builders.transfers(pace)),
+        ];
+        for workload in workloads {
+            workload.await.unwrap_or_else(panic_on);
+        }
+        Ok(())
+    }
+
+    fn deployer(
+        &self,
+        options: &Options,
+        client: &Arc<Client>,
+        lifetime: Duration,
+    ) -> Result<Deployer> {
+        let program = std::env::current_exe()?;
+        let tokens = Arc::new(Tokens::new(self.token_chain(options, lifetime, program.clone())?));
+        let provider = |&(name, address)| {
+            Provider::new(name, format!("http://{address}"), canaries::API_KEY, client.clone())
+        };
+        let providers = self.providers.iter().map(provider).collect::<std::result::Result<_, _>>()?;
+        let fly = self.providers.iter().find(|(name, _)| *name == "fly");
+        let (_, fly) = fly.ok_or("`fly` is not among the providers")?;
+        let logs = Logs { base: format!("http://{fly}"), client: client.clone() };
+        Ok(Deployer {
+            tokens,
+            logs: Arc::new(logs),
+            providers,
+            tally: self.tally.clone(),
+            seed: options.seed,
+            program,
+            deploy_ledger: self.deploy_ledger.clone(),
+        })
+    }
+
+    fn token_chain(&self, options: &Options, lifetime: Duration, cli: PathBuf) -> Result<Chain> {
+        let storage = options.directory.join("tokens");
+        let token = |app: &str| format!("{}-{app}", canaries::TOKEN);
+        let tomorrow = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(86_400);
+        fs::write(storage.join(STORED_APP), format!("{} {}", token(STORED_APP), tomorrow.as_nanos()))?;
+        let entered = |app: &str| HashMap::from([(app.to_owned(), Token::new(&token(app)))]);
+        let delay = rng(options.seed, 1, 0).u64(50..=300);
+        let arguments = vec![
+            "--fake-cli".to_owned(),
+            format!("--ledger={}", self.cli_ledger.display()),
+            format!("--lifetime={}", lifetime.as_millis()),
+            format!("--delay={delay}"),
+        ];
+        Ok(Chain {
+            storage,
+            config: entered(CONFIGURED_APP),
+            cli: (cli, arguments),
+            manual: entered(MANUAL_APP),
+        })
+    }
+
+    /// Adds what the children wrote down to what the servers counted.
+    pub(crate) fn count_children(&self) {
+        let deploys = children::read_deploys(&self.deploy_ledger);
+        for (lines, result) in deploys {
+            self.tally.add("atlas_deploy_lines", &[], lines);
+            self.tally.add("atlas_deploy_exit_total", &[("result", &result)], 1);
+            canaries::planted(&self.tally, canaries::DEPLOY_BEARER, lines.div_ceil(6));
+        }
+        let issued = children::read_issued(&self.cli_ledger).len() as u64;
+        canaries::planted(&self.tally, canaries::TOKEN, issued);
+    }
+}

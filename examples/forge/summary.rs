@@ -1,0 +1,106 @@
+//! The end of a run: what it did, and whether everything that was said about it is true.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use crate::checks::{self, Check};
+use crate::forge::World;
+use crate::options::Options;
+use crate::page::Page;
+use crate::reporters::Reporters;
+use crate::workloads::atlas::APPS;
+use crate::world::{canaries, children};
+
+/// Prints the summary and says whether every check held.
+///
+/// # Errors
+/// When the metrics page cannot be read.
+pub(crate) async fn print(
+    options: &Options,
+    world: &World,
+    reporters: &Reporters,
+    took: Duration,
+) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    world.count_children();
+    let page = Page::fetch(&reporters.metrics_url()).await?;
+    print_amounts(world, reporters, took);
+    if options.serve {
+        print_tally(world);
+    }
+    println!();
+    let checks = check(world, &page);
+    for check in &checks {
+        print_check(check);
+    }
+    let holds = checks.iter().all(|check| check.failures.is_empty());
+    println!("self-check: {}", if holds { "passed" } else { "failed" });
+    Ok(holds)
+}
+
+fn print_amounts(world: &World, reporters: &Reporters, took: Duration) {
+    let total = |metric| world.tally.total(metric);
+    let amounts = [
+        ("events executed", reporters.executed()),
+        ("tokens obtained", total("atlas_token_acquire_total")),
+        ("provider calls", total("atlas_request_total") + total("atlas_transport_errors")),
+        ("log pages", total("atlas_logs_fetch_started")),
+        ("deploys", total("atlas_deploy_exit_total")),
+        ("runs", total("tuist_runs_total")),
+        ("artifacts", total("tuist_cache_uploads_total") + total("tuist_cache_downloads_total")),
+    ];
+    println!("\nworked for {:.1} s:", took.as_secs_f64());
+    for (what, amount) in amounts {
+        let rate = amount as f64 / took.as_secs_f64();
+        println!("  {what:<16} {amount:>9} {rate:>11.1} /s");
+    }
+}
+
+/// For those who want to hold the page against it themselves, while it is served.
+fn print_tally(world: &World) {
+    println!();
+    for (series, counted) in world.tally.read() {
+        println!("tally: {series} = {counted}");
+    }
+}
+
+fn check(world: &World, page: &Page) -> Vec<Check> {
+    let tally = world.tally.read();
+    let issued = children::read_issued(&world.cli_ledger);
+    let from_cli = tally.iter().filter(|(series, _)| {
+        series.metric == "atlas_token_acquire_total" && series.labels["source"] == "cli"
+    });
+    let received = world.receiver.received();
+    let expected = BTreeMap::from([
+        ("tuist.run.command", world.tally.total("tuist_runs_total")),
+        ("analytics.preview.upload", world.tally.total("tuist_previews_uploads_total")),
+        ("analytics.preview.download", world.tally.total("tuist_previews_downloads_total")),
+    ]);
+    vec![
+        checks::spans_balance(page),
+        checks::page_equals_tally(page, &tally),
+        checks::histograms_are_whole(page),
+        checks::nothing_skipped(page),
+        checks::one_acquisition_per_expiry(
+            &issued,
+            &world.fly_logs.revoked(),
+            APPS as usize,
+            from_cli.map(|(_, counted)| counted).sum(),
+        ),
+        checks::secrets_were_planted(&tally, &canaries::ALL),
+        checks::no_secret("the metrics page", &canaries::found_in(&page.text).collect()),
+        checks::no_secret("what analytics received", &received.leaks),
+        checks::analytics_arrived(&received, &expected),
+    ]
+}
+
+fn print_check(check: &Check) {
+    let verdict = if check.failures.is_empty() { "ok" } else { "FAILED" };
+    println!("{verdict:<6} {}", check.what);
+    for failure in check.failures.iter().take(10) {
+        println!("       - {failure}");
+    }
+    if check.failures.len() > 10 {
+        println!("       - and {} more", check.failures.len() - 10);
+    }
+}

@@ -1,0 +1,16 @@
+//! What the application is asked to do, how often, and by how many at once.
+//!
+//! The callers count what they are given, as the stubs count what they give; neither knows the bus.
+
+pub(crate) mod atlas;
+mod pace;
+pub(crate) mod tuist;
+
+pub(crate) use pace::{Pace, panic_on};
+
+use fastrand::Rng;
+
+/// The randomness of one turn of one workload, so that it is the same whoever takes the turn, and when.
+pub(crate) fn rng(seed: u64, workload: u64, turn: u64) -> Rng {
+    Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (workload << 56) ^ turn)
+}

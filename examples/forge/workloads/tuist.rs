@@ -1,0 +1,125 @@
+//! Workloads of the build server: runs, and what goes into and out of its cache.
+
+use std::f64::consts::TAU;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use http_body_util::Full;
+use hyper::{Method, Request};
+use serde_json::json;
+
+use super::{Pace, rng};
+use crate::app::client::{Answer, Client, TransportError};
+use crate::app::tuist::LARGEST_ARTIFACT;
+use crate::world::tally::Tally;
+
+#[derive(Clone)]
+pub(crate) struct Builders {
+    pub(crate) base: String,
+    pub(crate) client: Arc<Client>,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) seed: u64,
+}
+
+impl Builders {
+    /// W6: runs are reported, each with what the cache had for it.
+    pub(crate) async fn runs(self, pace: Pace) {
+        let run = move |turn| {
+            let builders = self.clone();
+            async move { builders.one_run(rng(builders.seed, 6, turn)).await }
+        };
+        pace.turns(32, 200.0, run).await;
+    }
+
+    async fn one_run(&self, mut rng: Rng) {
+        let name = ["build", "test", "generate", "cache"][rng.usize(..4)];
+        let is_ci = rng.bool();
+        let status = u64::from(rng.u32(0..20) == 0);
+        let duration = rng.u64(50..200_000);
+        let cacheable = rng.u64(0..40);
+        let local_hits = rng.u64(0..=cacheable);
+        let remote_hits = rng.u64(0..=cacheable - local_hits);
+        let run = json!({
+            "name": name, "is_ci": is_ci, "status": status, "duration": duration, "cacheable": cacheable,
+            "local_hits": local_hits, "remote_hits": remote_hits, "user_id": format!("user-{}", rng.u32(0..50)),
+        });
+        if !accepted(self.send(Method::POST, "runs", run.to_string()).await) {
+            return;
+        }
+        let (is_ci, status) = (is_ci.to_string(), status.to_string());
+        let labels = [("name", name), ("is_ci", is_ci.as_str()), ("status", status.as_str())];
+        self.tally.add("tuist_runs_total", &labels, 1);
+        self.tally.add("tuist_runs_duration_milliseconds_count", &labels, 1);
+        self.tally.add("tuist_runs_duration_milliseconds_sum", &labels, duration);
+        let misses = cacheable - local_hits - remote_hits;
+        let outcomes = [("local_hit", local_hits), ("remote_hit", remote_hits), ("miss", misses)];
+        for (outcome, count) in outcomes {
+            self.tally.add("tuist_cache_events_total", &[("event_type", outcome)], count);
+        }
+    }
+
+    /// W7: artifacts and previews go up and down.
+    pub(crate) async fn transfers(self, pace: Pace) {
+        let transfer = move |turn| {
+            let builders = self.clone();
+            async move { builders.one_transfer(turn).await }
+        };
+        pace.turns(32, 60.0, transfer).await;
+    }
+
+    async fn one_transfer(&self, turn: u64) {
+        let mut rng = rng(self.seed, 7, turn);
+        let size = artifact_size(&mut rng);
+        let user = format!("user-{}", rng.u32(0..50));
+        match rng.u32(0..10) {
+            0..4 => {
+                let artifact = vec![0; size];
+                if accepted(self.send(Method::PUT, &format!("cache/{turn}"), artifact).await) {
+                    self.tally.add("tuist_cache_uploads_total", &[], 1);
+                    self.tally.add("tuist_cache_uploaded_bytes", &[], size as u64);
+                }
+            }
+            4..8 => {
+                let path = format!("cache/{turn}-{size}");
+                if let Ok(Answer { status: 200, body }) = self.send(Method::GET, &path, "").await {
+                    self.tally.add("tuist_cache_downloads_total", &[], 1);
+                    self.tally.add("tuist_cache_downloaded_bytes", &[], body.len() as u64);
+                }
+            }
+            8 => {
+                if accepted(self.send(Method::POST, "previews/upload", user).await) {
+                    self.tally.add("tuist_previews_uploads_total", &[], 1);
+                }
+            }
+            _ => {
+                if accepted(self.send(Method::POST, "previews/download", user).await) {
+                    self.tally.add("tuist_previews_downloads_total", &[], 1);
+                }
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, TransportError> {
+        let mut request = Request::new(Full::new(body.into()));
+        *request.method_mut() = method;
+        *request.uri_mut() = format!("{}/{path}", self.base).parse().unwrap_or_default();
+        self.client.call(request).await
+    }
+}
+
+fn accepted(answer: Result<Answer, TransportError>) -> bool {
+    answer.is_ok_and(|answer| answer.status == 201)
+}
+
+/// Log-normal, as sizes of files are: half are below 32 KiB, a few are very large.
+fn artifact_size(rng: &mut Rng) -> usize {
+    let normal = (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos();
+    let size = 32_768.0 * (1.3 * normal).exp();
+    (size as usize).clamp(1_024, LARGEST_ARTIFACT)
+}
