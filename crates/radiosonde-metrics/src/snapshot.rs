@@ -56,7 +56,6 @@ impl MetricSnapshot {
     }
 
     /// The definition.
-    #[must_use]
     pub fn metric(&self) -> &Metric {
         &self.metric
     }

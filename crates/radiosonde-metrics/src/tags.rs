@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Write};
 
-use radiosonde::{Event, Privacy, Value};
+use radiosonde::Value;
 use smallvec::SmallVec;
 
-use crate::metric::{Metric, Tag};
+use crate::metric::Tag;
 
 /// The values of one event's tags together are at most this long, in bytes. Longer ones go to the overflow series:
 /// the memory of a series has to have a bound, and two series cut to the same text would become one.
@@ -49,7 +49,7 @@ impl Write for Text {
     }
 }
 
-/// The values of a metric's tags for one event, in the order of the tags: what [`Metric::extract`] fills.
+/// The values of a metric's tags for one event, in the order of the tags: what [`Metric::extract`](crate::Metric::extract) fills.
 ///
 /// It lives on the stack, and allocates only for values of more than 192 bytes together.
 #[derive(Debug, Default)]
@@ -89,42 +89,19 @@ impl TagSet {
         std::str::from_utf8(&self.text.bytes).unwrap_or_default()
     }
 
-    /// Fills the set with the tags of this metric for this event.
-    pub(crate) fn fill(&mut self, metric: &Metric, event: &Event<'_>) {
+    pub(crate) fn clear(&mut self) {
         self.text.bytes.clear();
         self.text.too_long = false;
         self.ends.clear();
-        match &metric.tag_values {
-            None => metric.tags.iter().for_each(|tag| self.push_tag(tag, event)),
-            Some(function) => {
-                let mut values = TagValues::new(&metric.tags);
-                function(event, &mut values);
-                self.text.too_long = values.text.too_long;
-                for (tag, range) in metric.tags.iter().zip(&values.ranges) {
-                    match range {
-                        None => self.push_tag(tag, event),
-                        Some((start, end)) => {
-                            let bytes = &values.text.bytes[*start as usize..*end as usize];
-                            self.text.push(std::str::from_utf8(bytes).unwrap_or_default());
-                            self.ends.push(self.text.length());
-                        }
-                    }
-                }
-            }
-        }
     }
 
-    fn push_tag(&mut self, tag: &Tag, event: &Event<'_>) {
-        match tag.segment {
-            Some(segment) => {
-                self.text.push(event.name().segments().nth(segment).unwrap_or_default())
-            }
-            None => match event.metadata(&tag.name) {
-                Value::Null => {}
-                _ if event.privacy(&tag.name) == Privacy::Secret => self.text.push("[redacted]"),
-                value => self.text.push_value(value),
-            },
-        }
+    pub(crate) fn set_too_long(&mut self) {
+        self.text.too_long = true;
+    }
+
+    /// Adds the value of the next tag.
+    pub(crate) fn push(&mut self, value: Value<'_>) {
+        self.text.push_value(value);
         self.ends.push(self.text.length());
     }
 
@@ -132,8 +109,7 @@ impl TagSet {
     pub(crate) fn of(values: &[&str]) -> Self {
         let mut set = Self::new();
         for value in values {
-            set.text.push(value);
-            set.ends.push(set.text.length());
+            set.push(Value::from(*value));
         }
         set
     }
@@ -149,7 +125,7 @@ pub(crate) fn slices<'a>(text: &'a str, ends: &'a [u32]) -> impl Iterator<Item =
     })
 }
 
-/// Where a function given to [`Metric::tag_values`] puts the values that it derives.
+/// Where a function given to [`Metric::tag_values`](crate::Metric::tag_values) puts the values that it derives.
 #[derive(Debug)]
 pub struct TagValues<'a> {
     tags: &'a [Tag],
@@ -158,8 +134,18 @@ pub struct TagValues<'a> {
 }
 
 impl<'a> TagValues<'a> {
-    fn new(tags: &'a [Tag]) -> Self {
+    pub(crate) fn new(tags: &'a [Tag]) -> Self {
         Self { tags, text: Text::default(), ranges: SmallVec::from_elem(None, tags.len()) }
+    }
+
+    /// What was set for the tag with this index, if anything was.
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
+        let (start, end) = self.ranges[index]?;
+        std::str::from_utf8(&self.text.bytes[start as usize..end as usize]).ok()
+    }
+
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.text.too_long
     }
 
     /// Sets the value of a tag; the last one set wins. A tag that the metric does not have is ignored.
@@ -169,100 +155,5 @@ impl<'a> TagValues<'a> {
             self.text.push_value(value.into());
             self.ranges[index] = Some((start, self.text.length()));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use parking_lot::Mutex;
-    use radiosonde::{Bus, EventName};
-
-    use super::*;
-    use crate::counter;
-
-    /// The tags of the event `ex_atlas.runpod.request` with this metadata, and whether they were too long.
-    fn tags(metric: Metric, metadata: &[(&'static str, Value<'_>)]) -> (Vec<String>, bool) {
-        let bus = Bus::new();
-        let found = Arc::new(Mutex::new(None));
-        let handler = {
-            let found = Arc::clone(&found);
-            move |event: &Event<'_>| {
-                let mut tags = TagSet::of(&["left", "over"]);
-                tags.fill(&metric, event);
-                *found.lock() =
-                    Some((tags.iter().map(str::to_owned).collect(), tags.is_too_long()));
-            }
-        };
-        bus.attach("tags", "ex_atlas.*.request", handler).unwrap();
-        bus.execute(&EventName::new("ex_atlas.runpod.request").unwrap(), &[], metadata);
-        found.lock().take().unwrap()
-    }
-
-    fn values(metric: Metric, metadata: &[(&'static str, Value<'_>)]) -> Vec<String> {
-        let (values, too_long) = tags(metric, metadata);
-        assert!(!too_long);
-        values
-    }
-
-    #[test]
-    fn tags_are_metadata_and_a_missing_one_is_empty() {
-        let metric =
-            counter("a.b").tags(["text", "number", "missing", "flag", "shown", "none", "secret"]);
-        let address = std::net::Ipv4Addr::LOCALHOST;
-        let metadata = [
-            ("flag", Value::from(true)),
-            ("number", Value::from(-1.5)),
-            ("text", Value::from("größe")),
-            ("shown", Value::display(&address)),
-            ("none", Value::Null),
-            ("secret", Value::Secret),
-        ];
-        assert_eq!(
-            values(metric, &metadata),
-            ["größe", "-1.5", "", "true", "127.0.0.1", "", "[redacted]"]
-        );
-    }
-
-    #[test]
-    fn segments_of_the_name_are_tags() {
-        let metric =
-            counter("a.b").segment_tag("provider", 1).tags(["api"]).segment_tag("fourth", 3);
-        assert_eq!(values(metric, &[("api", Value::from("rest"))]), ["runpod", "rest", ""]);
-    }
-
-    #[test]
-    fn derived_values_come_before_those_of_the_metadata() {
-        let metric = counter("a.b").tags(["a", "b", "c"]).tag_values(|event, tags| {
-            tags.set("c", "first");
-            tags.set("a", event.name().segments().nth(1).unwrap_or_default());
-            tags.set("c", 17);
-            tags.set("unknown", "x");
-        });
-        assert_eq!(
-            values(metric, &[("b", Value::from("from metadata")), ("c", Value::from("hidden"))]),
-            ["runpod", "from metadata", "17"]
-        );
-    }
-
-    #[test]
-    fn tags_that_are_too_long_are_told_apart_from_those_that_fit() {
-        struct Endless;
-        impl fmt::Display for Endless {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                loop {
-                    f.write_str("and so on ")?;
-                }
-            }
-        }
-        let metric = || counter("a.b").tags(["a", "b"]);
-        let most = "x".repeat(MAXIMUM_TAG_SET_LENGTH - 1);
-        let long = |b: Value<'_>| tags(metric(), &[("a", Value::from(&*most)), ("b", b)]).1;
-        assert!(!long(Value::from("y")));
-        assert!(long(Value::from("yy")));
-        assert!(tags(metric(), &[("a", Value::display(&Endless))]).1);
-        let derived = metric().tag_values(|_, tags| tags.set("a", Value::display(&Endless)));
-        assert!(tags(derived, &[]).1);
     }
 }

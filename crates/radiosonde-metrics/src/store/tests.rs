@@ -366,3 +366,46 @@ fn the_metrics_about_the_store_cannot_be_defined_by_others() {
         "{error}"
     );
 }
+
+#[test]
+fn recording_in_series_that_are_there_allocates_nothing() {
+    let tags = ["text", "number", "shown"];
+    let store = Store::new([
+        counter("ex_atlas.request.count")
+            .event("ex_atlas.*.request")
+            .segment_tag("provider", 1)
+            .tags(tags),
+        sum("ex_atlas.fly.request.n").tags(tags).keep(|event| event.measurement("n") > 0),
+        last_value("ex_atlas.fly.request.last").measurement("n"),
+        distribution("ex_atlas.fly.request.time")
+            .measurement("n")
+            .tags(tags)
+            .buckets([1.0, 2.0])
+            .tag_values(|event, tags| {
+                tags.set("number", event.measurement("n"));
+            }),
+        counter("ex_atlas.fly.request.overflowing").tags(["number"]).series_limit(1),
+    ])
+    .unwrap();
+    let bus = Bus::new();
+    let _attached = store.attach(&bus).unwrap();
+    let name = EventName::new("ex_atlas.fly.request").unwrap();
+    let address = std::net::Ipv4Addr::LOCALHOST;
+    let record = || {
+        for number in 0..3 {
+            let metadata = [
+                ("text", Value::from("x")),
+                ("number", Value::from(number)),
+                ("shown", Value::display(&address)),
+            ];
+            bus.execute(&name, &[("n", Value::from(1.5))], &metadata);
+        }
+    };
+    record();
+    let allocations = allocation_counter::measure(record);
+    assert_eq!(allocations.count_total, 0, "{allocations:?}");
+    assert_eq!(
+        store.snapshot().value("ex_atlas.fly.request.n", &["x", "2", "127.0.0.1"]),
+        Some(&SeriesValue::Number(3.0))
+    );
+}
