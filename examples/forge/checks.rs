@@ -101,10 +101,10 @@ pub(crate) fn one_acquisition_per_expiry(
     let mut failures = Vec::new();
     for (app, tokens) in &by_app {
         for pair in tokens.windows(2) {
-            if pair[0].expires <= pair[1].issued {
-                expired += 1;
-            } else if revoked.contains(&pair[0].token) {
+            if revoked.contains(&pair[0].token) {
                 refused += 1;
+            } else if pair[0].expires <= pair[1].issued {
+                expired += 1;
             } else {
                 failures.push(format!("`{app}` got a token while its last one was good"));
             }

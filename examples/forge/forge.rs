@@ -65,6 +65,7 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
     });
     let started = Instant::now();
     world.work(&options, Pace::start(options.length, stopped.clone())).await?;
+    reporters.finish();
     let holds = summary::print(&options, &world, &reporters, started.elapsed()).await?;
     if options.serve {
         println!("serving until Ctrl-C");

@@ -4,27 +4,49 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
+use radiosonde_posthog::{Options as DeliveryOptions, PostHog, Report, Rule, Status};
 use radiosonde_prometheus::Prometheus;
 
 use crate::definitions;
 use crate::options::Options;
 
+/// How long the end of a run waits for what is still on its way.
+const FLUSH: Duration = Duration::from_secs(5);
+
 pub(crate) struct Reporters {
     prometheus: Prometheus,
+    analytics: Analytics,
     executed: Arc<AtomicU64>,
+}
+
+struct Analytics {
+    posthog: PostHog,
+    place: String,
+    /// Whether it sends to the receiver of this program, which can then be asked what has arrived.
+    to_own_receiver: bool,
+}
+
+/// What the reporters say of themselves when they are done.
+pub(crate) struct Finished {
+    pub(crate) analytics: Report,
 }
 
 impl Reporters {
     /// Attaches them all, or none.
     ///
     /// # Errors
-    /// When a definition is wrong, a port is taken, or a file cannot be made.
-    pub(crate) fn start(options: &Options, analytics: SocketAddr) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    /// When a definition is wrong, a port is taken, or a variable cannot be used.
+    pub(crate) fn start(
+        options: &Options,
+        receiver: SocketAddr,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let prometheus = Prometheus::builder()
             .metrics(definitions::metrics())
             .listen(format!("127.0.0.1:{}", options.metrics_port))
             .start()?;
+        let analytics = Analytics::start(receiver)?;
 
         // The smallest reporter there is: how many events were executed at all.
         let executed = Arc::new(AtomicU64::new(0));
@@ -32,12 +54,12 @@ impl Reporters {
         radiosonde::attach("forge.executed", "**", move |_| {
             count.fetch_add(1, Relaxed);
         })?;
-        Ok(Self { prometheus, executed })
+        Ok(Self { prometheus, analytics, executed })
     }
 
     /// What there is to look at, and where.
-    pub(crate) fn places(&self) -> Vec<(&'static str, String)> {
-        vec![("metrics", self.metrics_url())]
+    pub(crate) fn places(&self) -> [(&'static str, String); 2] {
+        [("metrics", self.metrics_url()), ("analytics", self.analytics.place.clone())]
     }
 
     /// Where the metrics can be seen.
@@ -49,4 +71,47 @@ impl Reporters {
     pub(crate) fn executed(&self) -> u64 {
         self.executed.load(Relaxed)
     }
+
+    /// Whether product analytics go to this program's own receiver, and are not turned off.
+    pub(crate) fn analytics_can_be_checked(&self) -> bool {
+        self.analytics.to_own_receiver && self.analytics.posthog.status() == Status::On
+    }
+
+    /// Sends and writes what is waiting. The metrics page stays up.
+    pub(crate) fn finish(&self) -> Finished {
+        // What is not sent in time shows in the report.
+        let _ = self.analytics.posthog.flush(FLUSH);
+        Finished { analytics: self.analytics.posthog.stats() }
+    }
+}
+
+impl Analytics {
+    /// To where the environment says, or else to the receiver.
+    fn start(receiver: SocketAddr) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let from_environment = PostHog::from_env("TUIST")?;
+        let to_own_receiver = from_environment.is_none();
+        let own = || PostHog::builder("phc_forge", format!("http://{receiver}"));
+        let delivery = DeliveryOptions::new().batch_delay(Duration::from_secs(1));
+        let posthog = from_environment.unwrap_or_else(own).options(delivery).rules(rules()).start()?;
+        let place = if posthog.status() != Status::On {
+            "off, because `DO_NOT_TRACK` is set".to_owned()
+        } else if to_own_receiver {
+            format!("http://{receiver}, a receiver of this program")
+        } else {
+            "to where TUIST_POSTHOG_URL says".to_owned()
+        };
+        Ok(Self { posthog, place, to_own_receiver })
+    }
+}
+
+/// What leaves, and of it these keys alone.
+fn rules() -> [Rule; 3] {
+    [
+        Rule::event("tuist.run.command")
+            .name("run")
+            .distinct_id("user_id")
+            .properties(["name", "is_ci", "status", "duration"]),
+        Rule::event("analytics.preview.upload").name("preview_upload").distinct_id("user_id"),
+        Rule::event("analytics.preview.download").name("preview_download").distinct_id("user_id"),
+    ]
 }
