@@ -109,7 +109,7 @@ impl<R, E: Encode<R>> Sink<R> for HttpSink<E> {
     fn send(&mut self, records: &[R], timeout: Duration) -> Answer {
         self.body.clear();
         self.encoder.encode(records, &mut self.body);
-        let mut span = span!(events::SEND, { reporter: self.reporter.as_str() });
+        let mut span = span!(events::SEND, { reporter: self.reporter });
         span.measurement("count", records.len() as u64);
         span.measurement("bytes", self.body.len() as u64);
         let answer = self.post(self.encoder.content_type(), timeout);

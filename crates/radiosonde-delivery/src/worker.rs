@@ -239,7 +239,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             radiosonde::execute!(
                 events::DROPPED,
                 { count: count },
-                { reporter: self.reporter.as_str(), reason: reason.label() }
+                { reporter: self.reporter, reason: reason.label() }
             );
             let sink = &mut self.sink;
             // A sink that cannot even hear of losses has nothing more to lose.

@@ -42,11 +42,12 @@ impl Sink<Item> for Scripted {
 }
 
 struct Bench {
+    /// The first to go, so that a sink that waits for an answer does not hold up the end of a test.
+    answers: Sender<Answer>,
     delivery: Delivery<Item>,
     queue: Queue<Item>,
     clock: ManualClock,
     offered: Receiver<Vec<usize>>,
-    answers: Sender<Answer>,
     lost: Receiver<(DropReason, u64)>,
 }
 
