@@ -9,3 +9,4 @@ mod contract_futures;
 mod contract_patterns;
 mod contract_spans;
 mod contract_values;
+mod model;
