@@ -295,6 +295,13 @@ impl fmt::Debug for Bus {
     }
 }
 
+impl Drop for Shared {
+    /// The last handle may go with a span that ends, so what handlers captured must not panic here.
+    fn drop(&mut self) {
+        std::mem::take(&mut self.state.get_mut().attached).into_iter().for_each(drop_contained);
+    }
+}
+
 impl Shared {
     fn attach(&self, attached: Attached) -> Result<(), AttachError> {
         snapshot::prepare();
@@ -420,10 +427,7 @@ impl Listening<'_> {
     pub(crate) fn dispatch(self, event: &Event<'_>) {
         match self.0 {
             Kind::Site(site) => site.dispatch(event),
-            Kind::Matched(handlers) => {
-                handlers.dispatch(event);
-                drop_contained(handlers);
-            }
+            Kind::Matched(handlers) => handlers.dispatch(event),
             Kind::Cached(place) => {
                 let pin = Pin::new();
                 if let Found::Value(handlers) = place.read(&pin) {

@@ -59,7 +59,9 @@ pub fn capture<'a>(events: impl IntoIterator<Item = &'a str>) -> Capture {
         let recorded = recorded.clone();
         move |event: &Event<'_>| {
             if scope.is_current() {
-                recorded.events.lock().push(event.to_owned());
+                // Before the lock is taken: values are formatted here, by code that may execute events itself.
+                let event = event.to_owned();
+                recorded.events.lock().push(event);
                 recorded.changed.notify_all();
             }
         }
@@ -109,15 +111,24 @@ impl Capture {
             Ok(pattern) => pattern,
             Err(error) => panic!("{error}"),
         };
-        let deadline = Instant::now() + timeout;
+        // Without a deadline if it is later than the clock can tell.
+        let deadline = Instant::now().checked_add(timeout);
         let mut events = self.recorded.events.lock();
+        let mut in_time = true;
         loop {
             if let Some(event) = events.iter().find(|event| pattern.matches(event.name())) {
                 return Ok(event.clone());
             }
-            if self.recorded.changed.wait_until(&mut events, deadline).timed_out() {
+            if !in_time {
                 let recorded = events.iter().map(|event| event.name().to_string()).collect();
                 return Err(CaptureTimeout { event: event.to_owned(), timeout, recorded });
+            }
+            match deadline {
+                Some(deadline) => {
+                    let waited = self.recorded.changed.wait_until(&mut events, deadline);
+                    in_time = !waited.timed_out();
+                }
+                None => self.recorded.changed.wait(&mut events),
             }
         }
     }

@@ -96,20 +96,22 @@ const MONOTONIC_TIME: MeasurementField = MeasurementField::new(
 );
 const SYSTEM_TIME: MeasurementField =
     MeasurementField::new("system_time", "nanosecond", "When it was, since 1970.");
-const CONTEXT: MetadataField = MetadataField::new(
-    crate::span::CONTEXT,
-    Privacy::Public,
-    "The same on all events of the span.",
-);
-const PARENT: MetadataField = MetadataField::new(
-    crate::span::PARENT,
-    Privacy::Public,
-    "The context of the span around this one, if any.",
-);
-const KIND: MetadataField =
-    MetadataField::new("kind", Privacy::Public, "`panic`, `error`, `dropped` or `cancelled`.");
-const REASON: MetadataField =
-    MetadataField::new("reason", Privacy::Identifier, "The text of the panic or the error.");
+
+/// What spans add to the metadata of their events: all of it to the exception, the last two to the others.
+pub(crate) const SPAN_METADATA: &[MetadataField] = &[
+    MetadataField::new("kind", Privacy::Public, "`panic`, `error`, `dropped` or `cancelled`."),
+    MetadataField::new("reason", Privacy::Identifier, "The text of the panic or the error."),
+    MetadataField::new(
+        crate::span::CONTEXT,
+        Privacy::Public,
+        "The same on all events of the span.",
+    ),
+    MetadataField::new(
+        crate::span::PARENT,
+        Privacy::Public,
+        "The context of the span around this one, if any.",
+    ),
+];
 
 fn span_entry(
     declaration: &'static Declaration,
@@ -117,12 +119,12 @@ fn span_entry(
     own: &[MeasurementField],
     declared: &[MeasurementField],
 ) -> Entry<'static> {
-    let exception: &[MetadataField] = if phase == "exception" { &[KIND, REASON] } else { &[] };
+    let added = if phase == "exception" { SPAN_METADATA } else { &SPAN_METADATA[2..] };
     Entry {
         name: format!("{}.{phase}", declaration.name()),
         description: declaration.description(),
         measurements: [own, declared].concat(),
-        metadata: [declaration.metadata(), exception, &[CONTEXT, PARENT]].concat(),
+        metadata: [declaration.metadata(), added].concat(),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::declare::Privacy;
+use crate::catalogue::SPAN_METADATA;
+use crate::declare::{DeclarationKind, Privacy};
 use crate::fields::Fields;
 use crate::name::EventName;
 use crate::owned::OwnedEvent;
@@ -69,12 +70,23 @@ impl<'a> Event<'a> {
     /// Who may see the metadata of that key: as declared, and [`Privacy::Identifier`] if it was not.
     #[must_use]
     pub fn privacy(&self, key: &str) -> Privacy {
-        let declared =
-            self.name.declaration().into_iter().flat_map(|declaration| declaration.metadata());
+        let Some(declaration) = self.name.declaration() else { return Privacy::Identifier };
+        let of_every_span = match declaration.kind() {
+            DeclarationKind::Span => SPAN_METADATA,
+            DeclarationKind::Event => &[],
+        };
+        let mut declared = declaration.metadata().iter().chain(of_every_span);
         declared
-            .into_iter()
             .find(|field| field.key() == key)
             .map_or(Privacy::Identifier, |field| field.privacy())
+    }
+
+    /// The metadata for those who print it: what was declared as secret is not there.
+    pub(crate) fn redacted_metadata(&self) -> impl Iterator<Item = (&'static str, Value<'_>)> {
+        self.metadata.iter().map(|(key, value)| match self.privacy(key) {
+            Privacy::Secret => (key, Value::Secret),
+            Privacy::Public | Privacy::Identifier => (key, value),
+        })
     }
 
     /// An event to keep. Allocates.
@@ -93,11 +105,20 @@ impl<'a> Event<'a> {
 }
 
 impl fmt::Debug for Event<'_> {
+    /// With `[redacted]` for metadata that was declared as secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Redacted<'a>(&'a Event<'a>);
+
+        impl fmt::Debug for Redacted<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_map().entries(self.0.redacted_metadata()).finish()
+            }
+        }
+
         f.debug_struct("Event")
             .field("name", self.name)
             .field("measurements", &self.measurements)
-            .field("metadata", &self.metadata)
+            .field("metadata", &Redacted(self))
             .finish()
     }
 }

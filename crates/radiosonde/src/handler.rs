@@ -171,6 +171,13 @@ impl HandlerList {
     }
 }
 
+impl Drop for HandlerList {
+    /// One by one, so that a captured value that panics costs no other its drop, and never reaches the emitting thread.
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(drop_contained);
+    }
+}
+
 impl fmt::Debug for Handler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handler")

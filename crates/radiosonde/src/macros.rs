@@ -350,9 +350,10 @@ macro_rules! __declared {
             &DECLARATION,
         )
     };
-    (family $text:literal) => {
+    (family $text:literal) => {{
+        const _: $crate::EventName = $crate::EventName::from_static($text);
         $crate::DeclaredFamily::new(&DECLARATION)
-    };
+    }};
 }
 
 #[doc(hidden)]

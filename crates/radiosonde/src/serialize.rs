@@ -71,9 +71,8 @@ impl Serialize for Event<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let fields = self.0.metadata_fields();
                 let mut map = serializer.serialize_map(Some(fields.len()))?;
-                for (key, value) in fields {
-                    let secret = self.0.privacy(key) == crate::Privacy::Secret;
-                    map.serialize_entry(key, if secret { &Value::Secret } else { &value })?;
+                for (key, value) in self.0.redacted_metadata() {
+                    map.serialize_entry(key, &value)?;
                 }
                 map.end()
             }
