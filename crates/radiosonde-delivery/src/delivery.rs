@@ -119,6 +119,7 @@ impl<R: Record> Delivery<R> {
     /// behind it as dropped.
     ///
     /// It returns earlier when everything is sent, or when the sink fails and would not be tried again in time.
+    #[allow(clippy::must_use_candidate, reason = "who only wants the end need not read the report")]
     pub fn shutdown(self, deadline: Duration) -> Report {
         self.end(deadline)
     }

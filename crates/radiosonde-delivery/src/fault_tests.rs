@@ -202,3 +202,39 @@ fn a_request_that_takes_too_long_is_given_up_and_retried() {
     let report = delivery.shutdown(PATIENCE);
     assert_eq!((report.sent, report.retries), (1, 1), "{report}");
 }
+
+#[test]
+fn losses_and_requests_are_executed_as_events_and_never_fed_on() {
+    let server = serve(&[OK, "HTTP/1.1 400 Bad\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
+    let sink = HttpSink::new("own-events", "test/1", server.endpoint.clone(), Lines);
+    let options = Options::new().batch_records(1);
+    let delivery = Delivery::start("own-events", options, sink).unwrap();
+    let (seen, events) = unbounded();
+    let queue = delivery.queue();
+    radiosonde::attach("own-events", "telemetry.delivery.**", move |event| {
+        if event.metadata("reporter") == "own-events" {
+            queue.try_push("about itself".to_owned());
+            seen.send(event.to_owned()).unwrap();
+        }
+    })
+    .unwrap();
+    delivery.queue().try_push("taken".to_owned());
+    delivery.queue().try_push("refused".to_owned());
+    let report = delivery.shutdown(PATIENCE);
+    radiosonde::detach("own-events").unwrap();
+    assert_eq!((report.accepted(), report.sent), (2, 1), "{report}");
+
+    let events: Vec<_> = events.try_iter().collect();
+    let names: Vec<_> = events.iter().map(|event| event.name().as_str()).collect();
+    let send = "telemetry.delivery.send";
+    let expected = ["start", "stop", "start", "exception"].map(|part| format!("{send}.{part}"));
+    assert_eq!(names[..4], expected);
+    assert_eq!(names[4..], ["telemetry.delivery.dropped"]);
+    assert_eq!(
+        (events[1].measurement("count"), events[1].measurement("bytes")),
+        (1.into(), 5.into())
+    );
+    assert_eq!(events[3].metadata("reason"), "answered 400");
+    assert_eq!(events[4].measurement("count"), 1);
+    assert_eq!(events[4].metadata("reason"), "rejected");
+}

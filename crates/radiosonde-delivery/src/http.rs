@@ -9,8 +9,8 @@ use ureq::http::StatusCode;
 
 use crate::endpoint::Endpoint;
 use crate::events;
+use crate::retry_after::retry_after;
 use crate::sink::{Answer, Sink};
-use crate::time::retry_after;
 
 /// The most that is read of an answer, in bytes; only then can its connection be used again.
 const ANSWER_BYTES: u64 = 64 * 1024;

@@ -40,6 +40,8 @@ mod options;
 mod queue;
 mod random;
 pub mod redact;
+#[cfg(feature = "http")]
+mod retry_after;
 mod sink;
 mod time;
 mod uuid;
@@ -57,7 +59,8 @@ pub use sink::{Answer, Record, Sink};
 pub use time::Timestamp;
 pub use uuid::Uuid;
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(feature = "http")]
+#[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
 mod worker_tests;

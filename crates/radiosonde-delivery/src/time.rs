@@ -1,9 +1,9 @@
-//! Times as the wire wants them: RFC 3339 to write, HTTP dates to read.
+//! Times as the wire wants them: RFC 3339.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-const DAY: u64 = 86_400;
+pub(crate) const DAY: u64 = 86_400;
 
 /// A moment, displayed as RFC 3339 in UTC with microseconds.
 ///
@@ -33,7 +33,7 @@ impl fmt::Display for Timestamp {
 
 /// Year, month and day of a day counted from 1970-01-01, after Howard Hinnant's `civil_from_days`:
 /// years begin in March, so that the leap day comes last.
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
+pub(crate) fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let era = shifted / 146_097;
     let day_of_era = shifted % 146_097;
@@ -46,47 +46,10 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
-/// The inverse of [`civil_from_days`], for years from 1970 on.
-#[cfg(any(feature = "http", test))]
-fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
-    let year = if month <= 2 { year.checked_sub(1)? } else { year };
-    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
-    let year_of_era = year % 400;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    (year / 400 * 146_097 + day_of_era).checked_sub(719_468)
-}
-
-/// How long a `Retry-After` header asks to wait from `now`: it holds seconds or an HTTP date.
-#[cfg(any(feature = "http", test))]
-pub(crate) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Some(http_date(header)?.duration_since(now).unwrap_or_default())
-}
-
-/// Reads the one form of HTTP date that may still be sent: `Sun, 06 Nov 1994 08:49:37 GMT`.
-#[cfg(any(feature = "http", test))]
-fn http_date(text: &str) -> Option<SystemTime> {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    let (_, date) = text.split_once(", ")?;
-    let mut parts = date.strip_suffix(" GMT")?.split([' ', ':']);
-    let number = |parts: &mut std::str::Split<'_, [char; 2]>| parts.next()?.parse::<u64>().ok();
-    let day = number(&mut parts).filter(|day| (1..=31).contains(day))?;
-    let name = parts.next().filter(|name| name.len() == 3)?;
-    let month = MONTHS.find(name).filter(|at| at % 3 == 0)? as u64 / 3 + 1;
-    let year = number(&mut parts).filter(|year| *year < 10_000)?;
-    let hour = number(&mut parts).filter(|hour| *hour < 24)?;
-    let minute = number(&mut parts).filter(|minute| *minute < 60)?;
-    let second = number(&mut parts).filter(|second| *second <= 60)?;
-    let seconds = days_from_civil(year, month, day)? * DAY + hour * 3_600 + minute * 60 + second;
-    Some(UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -100,38 +63,5 @@ mod tests {
         assert_eq!(Timestamp(time).to_string(), "2026-11-21T01:53:26.739675Z");
         assert_eq!(Timestamp(at(951_782_399)).to_string(), "2000-02-28T23:59:59.000000Z");
         assert_eq!(Timestamp(at(4_107_542_400)).to_string(), "2100-03-01T00:00:00.000000Z");
-    }
-
-    #[test]
-    fn every_day_of_four_centuries_survives_the_round_trip() {
-        for day in 0..146_097 {
-            let (year, month, dom) = civil_from_days(day);
-            assert_eq!(days_from_civil(year, month, dom), Some(day), "{year}-{month}-{dom}");
-        }
-    }
-
-    #[test]
-    fn retry_after_reads_seconds_and_dates() {
-        assert_eq!(retry_after(" 120 ", at(0)), Some(Duration::from_secs(120)));
-        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
-        assert_eq!(retry_after(date, at(784_111_777 - 30)), Some(Duration::from_secs(30)));
-        assert_eq!(retry_after(date, at(784_111_777 + 30)), Some(Duration::ZERO), "in the past");
-    }
-
-    #[test]
-    fn a_garbled_retry_after_is_none() {
-        for garbage in [
-            "",
-            "soon",
-            "-1",
-            "1.5",
-            "Sun, 06 Nov",
-            "Sun, 06 anF 1994 08:49:37 GMT",
-            "Sun, 00 Jan 1970 00:00:00 GMT",
-            "Sun, 01 Jan 0001 00:00:00 GMT",
-            "x, 1 Jan 99999999999 0:0:0 GMT",
-        ] {
-            assert_eq!(retry_after(garbage, at(0)), None, "{garbage}");
-        }
     }
 }

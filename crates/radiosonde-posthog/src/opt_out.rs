@@ -5,9 +5,8 @@ use radiosonde::Value;
 /// Whether a value of `do_not_track` asks not to be tracked. In doubt it does.
 pub(crate) fn is_yes(value: Value<'_>) -> bool {
     match value {
-        Value::Null => false,
+        Value::Null | Value::I64(0) | Value::U64(0) => false,
         Value::Bool(yes) => yes,
-        Value::I64(0) | Value::U64(0) => false,
         Value::Str(text) => is_set(text),
         _ => true,
     }

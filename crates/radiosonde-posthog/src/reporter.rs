@@ -117,6 +117,7 @@ impl PostHog {
 
     /// Detaches from the bus, sends what is waiting, and says by the deadline what became of everything: see
     /// [`Delivery::shutdown`].
+    #[allow(clippy::must_use_candidate, reason = "who only wants the end need not read the report")]
     pub fn shutdown(self, deadline: Duration) -> Report {
         drop(self.attached);
         self.delivery.map(|delivery| delivery.shutdown(deadline)).unwrap_or_default()
