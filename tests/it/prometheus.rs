@@ -25,16 +25,23 @@ fn a_real_prometheus_answers_with_the_numbers_that_the_workload_counted() {
 
     for (series, expected) in &forge.tallies {
         let answer = server.wait_for(series, *expected);
-        assert_eq!(answer, Some(*expected), "`{series}`: what Prometheus says, and what the workload counted");
+        assert_eq!(
+            answer,
+            Some(*expected),
+            "`{series}`: what Prometheus says, and what the workload counted"
+        );
     }
 }
 
 /// The program named by the environment, or the first `prometheus` on the path.
 fn find_prometheus() -> Option<PathBuf> {
-    let named = env::var_os("RADIOSONDE_PROMETHEUS").filter(|named| !named.is_empty()).map(PathBuf::from);
+    let named =
+        env::var_os("RADIOSONDE_PROMETHEUS").filter(|named| !named.is_empty()).map(PathBuf::from);
     let found = || {
         let path = env::var_os("PATH")?;
-        env::split_paths(&path).map(|directory| directory.join("prometheus")).find(|program| program.is_file())
+        env::split_paths(&path)
+            .map(|directory| directory.join("prometheus"))
+            .find(|program| program.is_file())
     };
     named.or_else(found).filter(|program| program.is_file())
 }
@@ -69,19 +76,29 @@ impl Forge {
         let process = Running(child);
 
         let (line, lines) = mpsc::channel();
-        thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
+        thread::spawn(move || {
+            BufReader::new(output)
+                .lines()
+                .map_while(Result::ok)
+                .try_for_each(|text| line.send(text))
+        });
         let (mut address, mut tallies, mut transcript) = (None, Vec::new(), String::new());
         let deadline = Instant::now() + DEADLINE;
         loop {
-            let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
+            let Ok(line) = lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            else {
                 panic!("forge has not come to its self-check; it said:\n{transcript}");
             };
             transcript += &line;
             transcript.push('\n');
-            if let Some((_, page)) = line.split_once("http://").filter(|(_, page)| page.contains("/metrics")) {
+            if let Some((_, page)) =
+                line.split_once("http://").filter(|(_, page)| page.contains("/metrics"))
+            {
                 address = address.or_else(|| page.split('/').next().map(str::to_owned));
             }
-            if let Some((series, number)) = line.strip_prefix("tally: ").and_then(|tally| tally.rsplit_once(" = ")) {
+            if let Some((series, number)) =
+                line.strip_prefix("tally: ").and_then(|tally| tally.rsplit_once(" = "))
+            {
                 tallies.push((series.to_owned(), number.parse().unwrap()));
             }
             if let Some(verdict) = line.strip_prefix("self-check: ") {
@@ -96,7 +113,13 @@ impl Forge {
 /// Builds the example as this test was built, and says where it is.
 fn build_forge() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--locked", "--package=radiosonde-examples", "--example=forge", "--message-format=json"]);
+    build.args([
+        "build",
+        "--locked",
+        "--package=radiosonde-examples",
+        "--example=forge",
+        "--message-format=json",
+    ]);
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }
@@ -116,7 +139,8 @@ struct Server {
 
 impl Server {
     fn start(program: &PathBuf, target: &str) -> Self {
-        let directory = env::temp_dir().join(format!("radiosonde-prometheus-{}", std::process::id()));
+        let directory =
+            env::temp_dir().join(format!("radiosonde-prometheus-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let configuration = directory.join("prometheus.yml");
         let yaml = format!(

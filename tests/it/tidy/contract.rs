@@ -15,7 +15,8 @@ struct Statement {
 fn statements(page: &str) -> Vec<Statement> {
     let rows = page.lines().filter_map(|line| line.strip_prefix("| C"));
     rows.map(|row| {
-        let cells: Vec<&str> = row.trim_end().trim_end_matches('|').split('|').map(str::trim).collect();
+        let cells: Vec<&str> =
+            row.trim_end().trim_end_matches('|').split('|').map(str::trim).collect();
         let tests = quoted(cells.last().unwrap()).into_iter().map(str::to_owned).collect();
         Statement { number: format!("C{}", cells[0]), tests }
     })
@@ -50,8 +51,10 @@ fn every_statement_of_the_contract_names_a_test_that_exists() {
 
 #[test]
 fn every_contract_test_is_named_by_a_statement() {
-    let paths: Vec<PathBuf> =
-        files("crates/radiosonde/tests", &["rs"]).into_iter().filter(is_contract_test_file).collect();
+    let paths: Vec<PathBuf> = files("crates/radiosonde/tests", &["rs"])
+        .into_iter()
+        .filter(is_contract_test_file)
+        .collect();
     let statements = statements(&read(PAGE));
     let tests = tests_in(&paths);
     assert!(!tests.is_empty(), "no contract tests in `crates/radiosonde/tests/it/contract_*.rs`");

@@ -70,7 +70,10 @@ fn every_example_is_declared_and_says_how_to_run_it() {
         });
         [
             (declared, format!("`{name}` has no `[[example]]` in examples/Cargo.toml")),
-            (explained, format!("the first line of `{}` does not say how to run it", path.display())),
+            (
+                explained,
+                format!("the first line of `{}` does not say how to run it", path.display()),
+            ),
         ]
         .into_iter()
         .filter_map(|(holds, complaint)| (!holds).then_some(complaint))
@@ -107,7 +110,10 @@ fn every_link_between_documents_leads_somewhere() {
     for path in files(".", &["md"]) {
         let text = read(&path);
         let inline = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let references = text.lines().filter(|line| line.starts_with('[')).filter_map(|line| line.split_once("]: "));
+        let references = text
+            .lines()
+            .filter(|line| line.starts_with('['))
+            .filter_map(|line| line.split_once("]: "));
         for target in inline.chain(references.map(|(_, target)| target)) {
             let target = target.split('#').next().unwrap_or_default();
             let is_elsewhere = target.contains("://") || target.starts_with("mailto:");
@@ -125,7 +131,12 @@ fn every_code_block_of_the_documents_is_compiled() {
     let library = read("tests/src/lib.rs");
     assert_tidy(files(".", &["md"]).iter().filter_map(|path| {
         let has_code = read(path).contains("```rust");
-        let is_included = library.contains(&format!("../../{}\"", path.display()));
+        // A crate's README is the documentation of its library, where it is, or of the tests' library.
+        let crate_root = path.with_file_name("src/lib.rs");
+        let is_included = library.contains(&format!("../../{}\"", path.display()))
+            || (path.ends_with("README.md")
+                && root().join(&crate_root).exists()
+                && read(&crate_root).contains("include_str!(\"../README.md\")"));
         (has_code && !is_included)
             .then(|| format!("`{}` has Rust code; include it in tests/src/lib.rs", path.display()))
     }));
@@ -150,7 +161,8 @@ fn every_event_of_our_own_is_documented() {
             if is_name {
                 executed.push(text.to_owned());
                 if !documented.contains(&text) {
-                    complaints.push(format!("{EVENTS} does not list `{text}` of `{}`", path.display()));
+                    complaints
+                        .push(format!("{EVENTS} does not list `{text}` of `{}`", path.display()));
                 }
             }
         }
@@ -160,7 +172,8 @@ fn every_event_of_our_own_is_documented() {
             && !name.contains('*')
             && !executed.iter().any(|event| name.starts_with(event.as_str()))
     });
-    complaints.extend(invented.map(|name| format!("{EVENTS} lists `{name}`, which no crate executes")));
+    complaints
+        .extend(invented.map(|name| format!("{EVENTS} lists `{name}`, which no crate executes")));
     assert_tidy(complaints);
 }
 

@@ -112,7 +112,7 @@ struct Manifest {
 #[expect(dead_code, reason = "reading most of them is the check")]
 struct Package {
     name: String,
-    description: String,
+    description: Option<String>,
     version: Inherited,
     edition: Inherited,
     rust_version: Toml,
@@ -190,15 +190,20 @@ fn the_workspace_manifest_has_only_known_keys() {
     let manifest: WorkspaceManifest =
         toml::from_str(&read("Cargo.toml")).unwrap_or_else(|error| panic!("Cargo.toml: {error}"));
     assert_eq!(manifest.workspace.resolver, "3");
-    assert!(manifest.profile.keys().all(|name| ["dev", "release", "bench", "test"].contains(&name.as_str())));
+    assert!(
+        manifest
+            .profile
+            .keys()
+            .all(|name| ["dev", "release", "bench", "test"].contains(&name.as_str()))
+    );
 }
 
 #[test]
 fn every_manifest_has_only_known_keys() {
     let manifests = files(".", &["toml"]);
-    let members = manifests.iter().filter(|path| {
-        path.ends_with("Cargo.toml") && path.components().count() > 1
-    });
+    let members = manifests
+        .iter()
+        .filter(|path| path.ends_with("Cargo.toml") && path.components().count() > 1);
     assert_tidy(members.filter_map(|path| {
         let error = toml::from_str::<Manifest>(&read(path)).err()?;
         Some(format!("`{}`: {error}", path.display()))
@@ -210,7 +215,7 @@ fn every_crate_is_named_like_its_directory_and_can_be_published() {
     assert_tidy(crates().iter().filter_map(|directory| {
         let path = format!("crates/{directory}/Cargo.toml");
         let package = toml::from_str::<Manifest>(&read(&path)).ok()?.package;
-        let is_tidy = package.name == *directory && package.publish && package.readme.is_some();
-        (!is_tidy).then(|| format!("`{path}`: needs the name `{directory}`, `readme`, and no `publish = false`"))
+        let is_tidy = package.name == *directory && package.publish && package.readme.is_some() && package.description.is_some();
+        (!is_tidy).then(|| format!("`{path}`: needs the name `{directory}`, `description`, `readme`, and no `publish = false`"))
     }));
 }
