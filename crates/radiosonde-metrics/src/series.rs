@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use foldhash::fast::RandomState;
 
 use crate::cell::Cell;
-use crate::tags::{TagSet, slices};
+use crate::tags::{TagSet, values};
 
 /// One set of tags, and what was accumulated for it.
 #[derive(Debug)]
@@ -15,9 +15,8 @@ pub(crate) struct Series {
     hash: u64,
     /// Which one of the metric's series this is, in the order of their creation.
     pub(crate) number: u32,
-    /// The values of the tags, one after the other, and where each ends.
-    text: Box<str>,
-    ends: Box<[u32]>,
+    /// The bytes of the [`TagSet`].
+    tags: Box<[u8]>,
     pub(crate) cell: Cell,
     children: Branches,
 }
@@ -27,23 +26,20 @@ type Branches = [OnceLock<Arc<Series>>; 4];
 
 impl Series {
     pub(crate) fn new(hash: u64, number: u32, tags: &TagSet, cell: Cell) -> Self {
-        Self {
-            hash,
-            number,
-            text: tags.text().into(),
-            ends: tags.ends().into(),
-            cell,
-            children: Branches::default(),
-        }
+        Self { hash, number, tags: tags.as_bytes().into(), cell, children: Branches::default() }
     }
 
     pub(crate) fn tag_values(&self) -> impl Iterator<Item = &str> {
-        slices(&self.text, &self.ends)
+        values(&self.tags)
     }
 
-    /// Equal hashes are not enough, nor are equal concatenations.
+    /// Equal hashes are not enough.
     fn is(&self, hash: u64, tags: &TagSet) -> bool {
-        self.hash == hash && *self.ends == *tags.ends() && *self.text.as_bytes() == *tags.bytes()
+        // To compare nothing with nothing is slow where the place of nothing is not a readable address.
+        let bytes = tags.as_bytes();
+        self.hash == hash
+            && self.tags.len() == bytes.len()
+            && (bytes.is_empty() || *self.tags == *bytes)
     }
 }
 
@@ -124,8 +120,7 @@ impl SeriesMap {
 
     fn hash(&self, tags: &TagSet) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write(tags.bytes());
-        tags.ends().iter().for_each(|end| hasher.write_u32(*end));
+        hasher.write(tags.as_bytes());
         hasher.finish()
     }
 

@@ -7,55 +7,21 @@ use smallvec::SmallVec;
 
 use crate::metric::Tag;
 
-/// The values of one event's tags together are at most this long, in bytes. Longer ones go to the overflow series:
+/// The values of one event's tags together are at most this long, in bytes, with one for each value's end. Longer ones go to the overflow series:
 /// the memory of a series has to have a bound, and two series cut to the same text would become one.
 pub const MAXIMUM_TAG_SET_LENGTH: usize = 4_096;
 
-/// Text that is written piece by piece and does not outgrow [`MAXIMUM_TAG_SET_LENGTH`].
-#[derive(Debug, Default)]
-struct Text {
-    bytes: SmallVec<[u8; 192]>,
-    too_long: bool,
-}
+/// Stands behind each value. No text contains it, so that equal bytes are equal values.
+const END: u8 = 0xff;
 
-impl Text {
-    fn push(&mut self, text: &str) {
-        if self.bytes.len() + text.len() > MAXIMUM_TAG_SET_LENGTH {
-            self.too_long = true;
-        } else {
-            self.bytes.extend_from_slice(text.as_bytes());
-        }
-    }
-
-    /// Null is the empty text: to those who read a metric, a missing value and an empty one are the same.
-    fn push_value(&mut self, value: Value<'_>) {
-        if let Some(text) = value.as_str() {
-            self.push(text);
-        } else if !value.is_null() {
-            // Only a `Display` of the user's fails here, or the length; what was written until then stays.
-            let _ = write!(self, "{value}");
-        }
-    }
-
-    fn length(&self) -> u32 {
-        self.bytes.len() as u32
-    }
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text);
-        if self.too_long { Err(fmt::Error) } else { Ok(()) }
-    }
-}
-
-/// The values of a metric's tags for one event, in the order of the tags: what [`Metric::extract`](crate::Metric::extract) fills.
+/// The values of a metric's tags for one event, in the order of the tags: what
+/// [`Metric::extract`](crate::Metric::extract) fills.
 ///
 /// It lives on the stack, and allocates only for values of more than 192 bytes together.
 #[derive(Debug, Default)]
 pub struct TagSet {
-    text: Text,
-    ends: SmallVec<[u32; 8]>,
+    bytes: SmallVec<[u8; 192]>,
+    too_long: bool,
 }
 
 impl TagSet {
@@ -67,93 +33,141 @@ impl TagSet {
 
     /// The values, in the order of the metric's tags.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        slices(self.text(), &self.ends)
+        values(&self.bytes)
     }
 
     /// Whether the values were longer than [`MAXIMUM_TAG_SET_LENGTH`], and are not all there.
     #[must_use]
     pub fn is_too_long(&self) -> bool {
-        self.text.too_long
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.text.bytes
-    }
-
-    pub(crate) fn ends(&self) -> &[u32] {
-        &self.ends
-    }
-
-    /// The values one after the other. Only whole `str`s were written, so that it is valid.
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.text.bytes).unwrap_or_default()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.text.bytes.clear();
-        self.text.too_long = false;
-        self.ends.clear();
-    }
-
-    pub(crate) fn set_too_long(&mut self) {
-        self.text.too_long = true;
-    }
-
-    /// Adds the value of the next tag.
-    pub(crate) fn push(&mut self, value: Value<'_>) {
-        self.text.push_value(value);
-        self.ends.push(self.text.length());
+        self.too_long
     }
 
     /// The set of these values.
     pub(crate) fn of(values: &[&str]) -> Self {
         let mut set = Self::new();
-        for value in values {
-            set.push(Value::from(*value));
-        }
+        values.iter().for_each(|value| set.push(Value::from(*value)));
         set
+    }
+
+    /// What [`values`] reads. Two sets are equal when these are.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.too_long = false;
+    }
+
+    pub(crate) fn set_too_long(&mut self) {
+        self.too_long = true;
+    }
+
+    /// Adds the value of the next tag. Null is the empty text: to those who read a metric, a missing value and an empty
+    /// one are the same.
+    pub(crate) fn push(&mut self, value: Value<'_>) {
+        if let Some(text) = value.as_str() {
+            self.push_text(text);
+        } else if !value.is_null() {
+            // Only a `Display` of the user's fails here, or the length; what was written until then stays.
+            let _ = write!(self, "{value}");
+        }
+        self.bytes.push(END);
+    }
+
+    fn push_text(&mut self, text: &str) {
+        if self.bytes.len() + text.len() > MAXIMUM_TAG_SET_LENGTH {
+            self.too_long = true;
+        } else {
+            self.bytes.extend_from_slice(text.as_bytes());
+        }
     }
 }
 
-/// Cuts the text at the ends.
-pub(crate) fn slices<'a>(text: &'a str, ends: &'a [u32]) -> impl Iterator<Item = &'a str> {
-    let mut start = 0;
-    ends.iter().map(move |&end| {
-        let slice = text.get(start..end as usize).unwrap_or_default();
-        start = end as usize;
-        slice
-    })
+impl Write for TagSet {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_text(text);
+        if self.too_long { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// The values in the bytes of a set. Between two ends there are only whole `str`s.
+pub(crate) fn values(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let values = bytes.strip_suffix(&[END]).map(|bytes| bytes.split(|byte| *byte == END));
+    values.into_iter().flatten().map(|value| std::str::from_utf8(value).unwrap_or_default())
 }
 
 /// Where a function given to [`Metric::tag_values`](crate::Metric::tag_values) puts the values that it derives.
 #[derive(Debug)]
 pub struct TagValues<'a> {
     tags: &'a [Tag],
-    text: Text,
-    ranges: SmallVec<[Option<(u32, u32)>; 8]>,
+    values: TagSet,
+    /// For each tag where its value begins in the bytes of `values`, if it was set.
+    starts: SmallVec<[Option<u32>; 8]>,
 }
 
 impl<'a> TagValues<'a> {
     pub(crate) fn new(tags: &'a [Tag]) -> Self {
-        Self { tags, text: Text::default(), ranges: SmallVec::from_elem(None, tags.len()) }
-    }
-
-    /// What was set for the tag with this index, if anything was.
-    pub(crate) fn get(&self, index: usize) -> Option<&str> {
-        let (start, end) = self.ranges[index]?;
-        std::str::from_utf8(&self.text.bytes[start as usize..end as usize]).ok()
-    }
-
-    pub(crate) fn is_too_long(&self) -> bool {
-        self.text.too_long
+        Self { tags, values: TagSet::new(), starts: SmallVec::from_elem(None, tags.len()) }
     }
 
     /// Sets the value of a tag; the last one set wins. A tag that the metric does not have is ignored.
     pub fn set<'v>(&mut self, tag: &str, value: impl Into<Value<'v>>) {
-        if let Some(index) = self.tags.iter().position(|known| known.name == tag) {
-            let start = self.text.length();
-            self.text.push_value(value.into());
-            self.ranges[index] = Some((start, self.text.length()));
+        // A function that sets values without end, one over the other, does not fill the memory either.
+        if let Some(index) = self.tags.iter().position(|known| known.name == tag)
+            && !self.values.too_long
+        {
+            self.starts[index] = Some(self.values.bytes.len() as u32);
+            self.values.push(value.into());
+            self.values.too_long |= self.values.bytes.len() > MAXIMUM_TAG_SET_LENGTH;
         }
+    }
+
+    /// What was set for the tag with this index, if anything was.
+    pub(crate) fn get(&self, index: usize) -> Option<&str> {
+        let start = self.starts[index]?;
+        values(&self.values.bytes[start as usize..]).next()
+    }
+
+    /// Whether something that was set did not fit.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.values.too_long
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_back_as_they_were_written() {
+        for expected in
+            [&[][..], &[""], &["", ""], &["ab", "c"], &["a", "bc"], &["größe", "", "🚀"]]
+        {
+            assert!(TagSet::of(expected).iter().eq(expected.iter().copied()), "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn sets_are_equal_when_their_values_are_one_by_one() {
+        let sets: [&[&str]; 7] =
+            [&[], &[""], &["", ""], &["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""]];
+        for (left, one) in sets.iter().enumerate() {
+            for (right, other) in sets.iter().enumerate() {
+                let equal = TagSet::of(one).as_bytes() == TagSet::of(other).as_bytes();
+                assert_eq!(equal, left == right, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_set_over_and_over_do_not_fill_the_memory() {
+        let tags = [Tag { name: "a".to_owned(), segment: None }];
+        let mut derived = TagValues::new(&tags);
+        for _ in 0..100_000 {
+            derived.set("a", "x".repeat(100).as_str());
+        }
+        assert!(derived.is_too_long());
+        assert!(derived.values.bytes.len() < 2 * MAXIMUM_TAG_SET_LENGTH);
     }
 }
