@@ -1,4 +1,9 @@
 //! The workspace's own tests: what holds between its parts, and that the tree is tidy.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests say what went wrong by panicking"
+)]
 
 mod invariants;
 mod prometheus;

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -127,7 +127,9 @@ fn build_forge() -> PathBuf {
     assert!(output.status.success(), "forge does not compile");
     let messages = String::from_utf8(output.stdout).unwrap();
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
-    messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last().unwrap()
+    let mut programs =
+        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    programs.next_back().unwrap()
 }
 
 /// A Prometheus with one target.
@@ -138,7 +140,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(program: &PathBuf, target: &str) -> Self {
+    fn start(program: &Path, target: &str) -> Self {
         let directory =
             env::temp_dir().join(format!("radiosonde-prometheus-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();

@@ -1,6 +1,6 @@
 //! The contract page and the tests are two lists of the same statements.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{assert_tidy, files, quoted, read, tests_in};
 
@@ -23,7 +23,7 @@ fn statements(page: &str) -> Vec<Statement> {
     .collect()
 }
 
-fn is_contract_test_file(path: &PathBuf) -> bool {
+fn is_contract_test_file(path: &Path) -> bool {
     path.iter().any(|part| part.to_str().is_some_and(|name| name.starts_with("contract")))
         && !path.ends_with("tidy/contract.rs")
 }
@@ -53,7 +53,7 @@ fn every_statement_of_the_contract_names_a_test_that_exists() {
 fn every_contract_test_is_named_by_a_statement() {
     let paths: Vec<PathBuf> = files("crates/radiosonde/tests", &["rs"])
         .into_iter()
-        .filter(is_contract_test_file)
+        .filter(|path| is_contract_test_file(path))
         .collect();
     let statements = statements(&read(PAGE));
     let tests = tests_in(&paths);
