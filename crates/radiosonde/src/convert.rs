@@ -42,6 +42,46 @@ impl<T: ToValue + ?Sized> ToValue for &T {
 
 impl<T: ToMeasurement + ?Sized> ToMeasurement for &T {}
 
+/// A value that does not borrow from where it lies: a span may be started with it though it is a temporary.
+pub trait CopyToValue<'v>: ToValue {
+    /// The value, which lasts for `'v` whatever happens to `self`.
+    fn copy_to_value(&self) -> Value<'v>;
+}
+
+impl<'v, T: ToValue + ?Sized> CopyToValue<'v> for &'v T {
+    #[inline(always)]
+    fn copy_to_value(&self) -> Value<'v> {
+        (**self).to_value()
+    }
+}
+
+impl<'v, T: CopyToValue<'v>> CopyToValue<'v> for Option<T> {
+    #[inline(always)]
+    fn copy_to_value(&self) -> Value<'v> {
+        self.as_ref().map_or(Value::Null, CopyToValue::copy_to_value)
+    }
+}
+
+impl<'v> CopyToValue<'v> for Value<'v> {
+    #[inline(always)]
+    fn copy_to_value(&self) -> Self {
+        *self
+    }
+}
+
+macro_rules! copied {
+    ($($copied:ty)*) => {$(
+        impl<'v> CopyToValue<'v> for $copied {
+            #[inline(always)]
+            fn copy_to_value(&self) -> Value<'v> {
+                Value::from(*self)
+            }
+        }
+    )*};
+}
+
+copied! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 bool Duration }
+
 impl<T: ToValue> ToValue for Option<T> {
     #[inline(always)]
     fn to_value(&self) -> Value<'_> {

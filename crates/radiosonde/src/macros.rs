@@ -30,11 +30,15 @@
 #[macro_export]
 macro_rules! execute {
     ($event:literal $(, { $($measurements:tt)* } $(, { $($metadata:tt)* })?)? $(,)?) => {{
-        static SITE: $crate::__private::Site = $crate::__private::Site::new($crate::EventName::from_static($event));
         $crate::__check_keys!($($($measurements)*)?);
         $crate::__check_keys!($($($($metadata)*)?)?);
-        if SITE.is_enabled() {
-            SITE.execute(
+        // In a block of its own: the caller's values must not see it, whatever they are called.
+        let site: &'static $crate::__private::Site = {
+            static SITE: $crate::__private::Site = $crate::__private::Site::new($crate::EventName::from_static($event));
+            &SITE
+        };
+        if site.is_enabled() {
+            site.execute(
                 &$crate::__fields!(measurement $($($measurements)*)?),
                 &$crate::__fields!(metadata $($($($metadata)*)?)?),
             );
@@ -82,14 +86,18 @@ macro_rules! execute {
 #[macro_export]
 macro_rules! span {
     (parent: $parent:expr, $span:literal $(, { $($metadata:tt)* })? $(,)?) => {{
-        static SITE: $crate::__private::SpanSite = $crate::__private::SpanSite::new(
-            $crate::EventName::from_static($crate::__private::concat!($span, ".start")),
-            $crate::EventName::from_static($crate::__private::concat!($span, ".stop")),
-            $crate::EventName::from_static($crate::__private::concat!($span, ".exception")),
-        );
         $crate::__check_keys!($($($metadata)*)?);
-        if SITE.is_enabled() {
-            $crate::Span::start(&SITE, $crate::__private::Into::into($parent), $crate::__fields!(metadata $($($metadata)*)?))
+        // In a block of its own: the caller's values must not see it, whatever they are called.
+        let site: &'static $crate::__private::SpanSite = {
+            static SITE: $crate::__private::SpanSite = $crate::__private::SpanSite::new(
+                $crate::EventName::from_static($crate::__private::concat!($span, ".start")),
+                $crate::EventName::from_static($crate::__private::concat!($span, ".stop")),
+                $crate::EventName::from_static($crate::__private::concat!($span, ".exception")),
+            );
+            &SITE
+        };
+        if site.is_enabled() {
+            $crate::Span::start(site, $crate::__private::Into::into($parent), $crate::__fields!(lasting $($($metadata)*)?))
         } else {
             $crate::Span::disabled()
         }
@@ -100,7 +108,7 @@ macro_rules! span {
             $crate::__private::Some(source) => $crate::Span::start_at(
                 source,
                 $crate::__private::Into::into($parent),
-                $crate::__fields!(metadata $($($metadata)*)?),
+                $crate::__fields!(lasting $($($metadata)*)?),
             ),
             $crate::__private::None => $crate::Span::disabled(),
         }
@@ -124,7 +132,7 @@ macro_rules! span {
 #[macro_export]
 macro_rules! __fields {
     ($kind:ident $($key:tt $(: $value:expr)?),* $(,)?) => {
-        [$(($crate::__key!($key), $crate::__private::$kind($crate::__value!($key $(, $value)?)))),*]
+        [$(($crate::__key!($key), $crate::__value!($kind $key $(, $value)?))),*]
     };
     ($kind:ident $($rest:tt)*) => {
         $crate::__private::compile_error!($crate::__private::concat!(
@@ -164,16 +172,22 @@ macro_rules! __key {
     };
 }
 
+/// The value as it goes to the handlers: borrowed for the call, or (`lasting`) for as long as the span lives.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __value {
-    ($key:tt, $value:expr) => {
-        &$value
+    (lasting $key:tt, $value:expr) => {{
+        #[allow(unused_imports)]
+        use $crate::__private::{Borrowed as _, Copied as _};
+        (&$crate::__private::Given(&$value)).value()
+    }};
+    ($kind:ident $key:tt, $value:expr) => {
+        $crate::__private::$kind(&$value)
     };
-    ($key:ident) => {
-        &$key
+    ($kind:ident $key:ident) => {
+        $crate::__value!($kind $key, $key)
     };
-    ($key:tt) => {
+    ($kind:ident $key:tt) => {
         $crate::__private::compile_error!($crate::__private::concat!(
             "the key `",
             $crate::__private::stringify!($key),

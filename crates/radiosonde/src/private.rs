@@ -1,7 +1,7 @@
 //! What the macros expand to. Not for use by hand: it may change with any version.
 #![allow(missing_docs)]
 
-use crate::convert::{ToMeasurement, ToValue};
+use crate::convert::{CopyToValue, ToMeasurement, ToValue};
 use crate::value::Value;
 
 pub use crate::declare::{MeasurementField, MetadataField};
@@ -18,6 +18,42 @@ pub fn measurement<T: ToMeasurement + ?Sized>(value: &T) -> Value<'_> {
 #[inline(always)]
 pub fn metadata<T: ToValue + ?Sized>(value: &T) -> Value<'_> {
     value.to_value()
+}
+
+/// A value that a span is started with. It has to last as long as the span, so what can be copied out of the expression is
+/// copied, and a number or a `Value` may come from a temporary; the rest is borrowed.
+///
+/// A method is looked up by value before it is looked up by reference, so for `(&Given(&value)).value()` the compiler takes
+/// [`Copied`] where it can and [`Borrowed`] otherwise.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a, T: ?Sized>(pub &'a T);
+
+pub trait Copied<'v> {
+    fn value(&self) -> Value<'v>;
+}
+
+impl<'v, T: CopyToValue<'v>> Copied<'v> for Given<'_, T> {
+    #[inline(always)]
+    fn value(&self) -> Value<'v> {
+        self.0.copy_to_value()
+    }
+}
+
+pub trait Borrowed<'a, T: ?Sized> {
+    // The bound is here and not on the implementation, so that what is no value gets the message that `ToValue` has for it.
+    fn value(&self) -> Value<'a>
+    where
+        T: ToValue;
+}
+
+impl<'a, T: ?Sized> Borrowed<'a, T> for &Given<'a, T> {
+    #[inline(always)]
+    fn value(&self) -> Value<'a>
+    where
+        T: ToValue,
+    {
+        self.0.to_value()
+    }
 }
 
 /// Fails to compile if a key is there twice: one of the two values would never be seen.
