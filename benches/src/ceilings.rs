@@ -1,7 +1,8 @@
 //! What must not grow: instructions of the disabled call site and of the dispatch to one handler.
 //!
-//! Measured with `cargo bench -p radiosonde-benches -- --callgrind`, loop included; the room above
-//! the measured counts is for another compiler, and is less than one more load, branch and call.
+//! Measured with `cargo bench -p radiosonde-benches -- --callgrind`, loop included. The room above
+//! is less than one instruction for what is disabled, and a few for what is dispatched, where
+//! another compiler arranges registers differently. Lower a ceiling when the code gets faster.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -13,12 +14,12 @@ use crate::workload::Work;
 
 /// The most instructions that `radiosonde` may take for a piece of work.
 const CEILINGS: [(Work, f64); 6] = [
-    (Work::EventUnheard, 1000.0),
-    (Work::EventUnheardBesideOthers, 1000.0),
-    (Work::EventHandlers(1), 1000.0),
-    (Work::EventHandlers(8), 1000.0),
-    (Work::SpanUnheard, 1000.0),
-    (Work::EventRuntimeName, 1000.0),
+    (Work::EventUnheard, 8.0),
+    (Work::EventUnheardBesideOthers, 8.0),
+    (Work::EventHandlers(1), 160.0),
+    (Work::EventHandlers(8), 430.0),
+    (Work::EventRuntimeName, 240.0),
+    (Work::SpanUnheard, 31.0),
 ];
 
 /// Compares with the ceilings: what was counted, and an error that names all that is above.
