@@ -147,10 +147,16 @@ impl Builder {
         self
     }
 
-    /// Replaces the limits of the queue. Those here are the delivery's defaults, with up to 1,000 lines written at
-    /// once and none waiting for more.
-    pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+    /// Changes the limits of the queue, which are the delivery's defaults with up to 1,000 lines written at once and
+    /// none waiting for more.
+    ///
+    /// ```
+    /// # use radiosonde_log::Log;
+    /// let builder = Log::builder().options(|options| options.queue_records(100_000));
+    /// # let _ = builder;
+    /// ```
+    pub fn options(mut self, change: impl FnOnce(Options) -> Options) -> Self {
+        self.options = change(self.options);
         self
     }
 

@@ -133,8 +133,13 @@ fn gated(bus: &Bus) -> (Log, Memory, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let ((waits, waiting), (open, opens)) = (mpsc::channel(), mpsc::channel());
     let memory = Memory::default();
     let gate = Gate { waits, opens, memory: memory.clone() };
-    let options = Options::new().batch_delay(Duration::ZERO).queue_records(2);
-    let log = Log::builder().bus(bus).events(["a"]).writer(gate).options(options).start().unwrap();
+    let log = Log::builder()
+        .bus(bus)
+        .events(["a"])
+        .writer(gate)
+        .options(|options| options.queue_records(2).batch_records(1))
+        .start()
+        .unwrap();
     (log, memory, waiting, open)
 }
 

@@ -198,10 +198,17 @@ impl Builder {
         self
     }
 
-    /// Replaces the limits of the delivery. Those here are the delivery's defaults, with 900 KiB for the largest
-    /// event and batch.
-    pub fn options(mut self, options: Options) -> Self {
-        self.options = options;
+    /// Changes the limits of the delivery, which are its defaults with 900 KiB for the largest event and batch.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use radiosonde_posthog::PostHog;
+    /// let builder = PostHog::builder("phc_…", "https://eu.i.posthog.com")
+    ///     .options(|options| options.batch_delay(Duration::from_secs(1)));
+    /// # let _ = builder;
+    /// ```
+    pub fn options(mut self, change: impl FnOnce(Options) -> Options) -> Self {
+        self.options = change(self.options);
         self
     }
 
