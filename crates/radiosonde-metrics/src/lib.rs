@@ -69,3 +69,8 @@ pub use snapshot::{MetricSnapshot, SeriesSnapshot, SeriesValue, Snapshot};
 pub use store::{Attached, Store};
 pub use tags::{MAXIMUM_TAG_SET_LENGTH, TagSet, TagValues};
 pub use unit::Unit;
+
+/// The example of the README, for the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -136,3 +136,8 @@ impl Builder {
         Ok(Prometheus { _attached: attached, _server: server, store, local_addr })
     }
 }
+
+/// The example of the README, for the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
