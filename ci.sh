@@ -143,7 +143,7 @@ for step in "${chosen[@]}"; do
         *) verdict=FAILED failed=1 ;;
     esac
     line=$(printf '%-9s %4ss  %s %s' "$step" $((SECONDS - started)) "$verdict" "$(paste -sd ' ' "$reasons")")
-    summary+=("$line")
+    summary+=("${line% }")
 done
 printf '\n'
 printf '%s\n' "${summary[@]}"

@@ -25,5 +25,6 @@ documents! {
     testing: "../../docs/src/guides/testing.md",
     writing_a_reporter: "../../docs/src/guides/writing-a-reporter.md",
     coming_from_elixir: "../../docs/src/guides/coming-from-elixir.md",
+    prometheus: "../../docs/src/reporters/prometheus.md",
     design: "../../docs/src/design.md",
 }
