@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::page::Page;
 use crate::world::children::Issued;
-use crate::world::receiver::Received;
 use crate::world::tally::Series;
 
 /// One thing that has to hold. It does if there are no failures.
@@ -15,7 +14,7 @@ pub(crate) struct Check {
 }
 
 /// Every metric here is the application's; others on the page are about the store.
-fn is_ours(series: &Series) -> bool {
+pub(crate) fn is_ours(series: &Series) -> bool {
     series.metric.starts_with("atlas_") || series.metric.starts_with("tuist_")
 }
 
@@ -28,7 +27,9 @@ pub(crate) fn spans_balance(page: &Page) -> Check {
             ["started", "total", "exceptions"].map(|part| page.total(&format!("{span}_{part}")));
         spans += started;
         if started == 0.0 || started != stopped + exceptions {
-            failures.push(format!("{span}: {started} started, {stopped} stopped, {exceptions} exceptions"));
+            failures.push(format!(
+                "{span}: {started} started, {stopped} stopped, {exceptions} exceptions"
+            ));
         }
     }
     Check { what: format!("{spans} spans started = stopped + exceptions"), failures }
@@ -47,21 +48,25 @@ pub(crate) fn page_equals_tally(page: &Page, tally: &BTreeMap<Series, u64>) -> C
         }
     }
     // The duration of a call is known to the caller alone, so those sums have no other side.
-    let uncounted = |series: &Series| !series.metric.ends_with("_sum") && !tally.contains_key(series);
-    for (series, shown) in page.totals.iter().filter(|(series, _)| is_ours(series) && uncounted(series)) {
+    let uncounted =
+        |series: &Series| !series.metric.ends_with("_sum") && !tally.contains_key(series);
+    for (series, shown) in
+        page.totals.iter().filter(|(series, _)| is_ours(series) && uncounted(series))
+    {
         if *shown != 0.0 {
             failures.push(format!("{series}: the page says {shown}, the tally nothing"));
         }
     }
-    let events: f64 = page.totals.iter().filter(|(series, _)| is_ours(series)).count() as f64;
-    Check { what: format!("{} of {events} series on the page have a tally, and equal it", ours.count()), failures }
+    let equal = format!("{} counters and sums on the page equal their tally", ours.count());
+    Check { what: equal, failures }
 }
 
 /// Buckets never fall, and the last of them is the count.
 pub(crate) fn histograms_are_whole(page: &Page) -> Check {
     let mut failures = Vec::new();
     for (series, buckets) in &page.buckets {
-        let count = Series { metric: format!("{}_count", series.metric), labels: series.labels.clone() };
+        let count =
+            Series { metric: format!("{}_count", series.metric), labels: series.labels.clone() };
         let count = page.totals.get(&count).copied();
         let last = buckets.last().filter(|bucket| bucket.less_than == f64::INFINITY);
         let rising = buckets.windows(2).all(|pair| pair[0].count <= pair[1].count);
@@ -72,15 +77,19 @@ pub(crate) fn histograms_are_whole(page: &Page) -> Check {
     if page.buckets.is_empty() {
         failures.push("the page has no histogram".to_owned());
     }
-    Check { what: format!("{} histograms are cumulative, and end in their count", page.buckets.len()), failures }
+    Check {
+        what: format!("{} histograms are cumulative, and end in their count", page.buckets.len()),
+        failures,
+    }
 }
 
 /// No metric has skipped an event, or had to lump series together.
 pub(crate) fn nothing_skipped(page: &Page) -> Check {
     let lost = ["radiosonde_metrics_skipped_total", "radiosonde_metrics_overflowed_total"];
-    let lost = page.totals.iter().filter(|(series, number)| {
-        lost.contains(&series.metric.as_str()) && **number != 0.0
-    });
+    let lost = page
+        .totals
+        .iter()
+        .filter(|(series, number)| lost.contains(&series.metric.as_str()) && **number != 0.0);
     let failures = lost.map(|(series, number)| format!("{series} is {number}")).collect();
     Check { what: "no metric skipped an event, or ran out of series".to_owned(), failures }
 }
@@ -114,7 +123,8 @@ pub(crate) fn one_acquisition_per_expiry(
         failures.push(format!("{} of {apps} apps got a token", by_app.len()));
     }
     if ledger.len() as u64 != counted {
-        failures.push(format!("the tool ran {} times, its callers know of {counted}", ledger.len()));
+        failures
+            .push(format!("the tool ran {} times, its callers know of {counted}", ledger.len()));
     }
     let what = format!(
         "one CLI acquisition per app and expiry: {} for {apps} apps, {expired} expiries, {refused} revocations",
@@ -138,17 +148,143 @@ pub(crate) fn secrets_were_planted(tally: &BTreeMap<Series, u64>, kinds: &[(&str
     Check { what: format!("{total} secrets of {} kinds were planted", kinds.len()), failures }
 }
 
-/// Product analytics got each of its events once.
-pub(crate) fn analytics_arrived(received: &Received, expected: &BTreeMap<&str, u64>) -> Check {
+/// A sink got each of its events once, and no others.
+pub(crate) fn events_arrived(
+    sink: &str,
+    arrived: &BTreeMap<String, u64>,
+    expected: &BTreeMap<String, u64>,
+) -> Check {
     let mut failures = Vec::new();
-    let names = expected.keys().copied().chain(received.events.keys().map(String::as_str));
-    for name in names.collect::<BTreeSet<_>>() {
-        let arrived = received.events.get(name).copied().unwrap_or_default();
-        let expected = expected.get(name).copied().unwrap_or_default();
+    for name in arrived.keys().chain(expected.keys()).collect::<BTreeSet<_>>() {
+        let [arrived, expected] =
+            [arrived, expected].map(|map| map.get(name).copied().unwrap_or(0));
         if arrived != expected {
             failures.push(format!("`{name}`: {arrived} arrived, {expected} expected"));
         }
     }
-    let events: u64 = received.events.values().sum();
-    Check { what: format!("{events} analytics events arrived in {} requests", received.requests), failures }
+    let total: u64 = arrived.values().sum();
+    Check { what: format!("{total} events of {} kinds arrived in {sink}", arrived.len()), failures }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# TYPE atlas_token_acquire_started counter
+atlas_token_acquire_started 5
+# TYPE atlas_token_acquire_total counter
+atlas_token_acquire_total{source=\"cli\"} 1
+atlas_token_acquire_total{source=\"ets\"} 3
+# TYPE atlas_token_acquire_exceptions counter
+atlas_token_acquire_exceptions{kind=\"dropped\"} 1
+# TYPE atlas_logs_fetch_started counter
+atlas_logs_fetch_started 2
+# TYPE atlas_logs_fetch_total counter
+atlas_logs_fetch_total{status=\"ok\"} 2
+# TYPE tuist_runs_duration_milliseconds histogram
+tuist_runs_duration_milliseconds_bucket{le=\"100\"} 1
+tuist_runs_duration_milliseconds_bucket{le=\"+Inf\"} 2
+tuist_runs_duration_milliseconds_sum 170
+tuist_runs_duration_milliseconds_count 2
+# TYPE radiosonde_metrics_skipped_total counter
+radiosonde_metrics_skipped_total{metric=\"a.b\",reason=\"overflow\"} 0
+";
+
+    fn page(replace: &str, with: &str) -> Page {
+        assert!(PAGE.contains(replace), "`{replace}` is not on the page");
+        Page::parse(PAGE.replace(replace, with)).unwrap()
+    }
+
+    fn tally() -> BTreeMap<Series, u64> {
+        let amounts: [(&str, &[(&str, &str)], u64); 8] = [
+            ("atlas_token_acquire_started", &[], 5),
+            ("atlas_token_acquire_total", &[("source", "cli")], 1),
+            ("atlas_token_acquire_total", &[("source", "ets")], 3),
+            ("atlas_token_acquire_exceptions", &[("kind", "dropped")], 1),
+            ("atlas_logs_fetch_started", &[], 2),
+            ("atlas_logs_fetch_total", &[("status", "ok")], 2),
+            ("tuist_runs_duration_milliseconds_count", &[], 2),
+            ("tuist_runs_duration_milliseconds_sum", &[], 170),
+        ];
+        amounts.into_iter().map(|(name, tags, amount)| (Series::new(name, tags), amount)).collect()
+    }
+
+    fn failures(check: Check) -> usize {
+        check.failures.len()
+    }
+
+    #[test]
+    fn a_page_that_is_right_passes() {
+        let page = page("", "");
+        assert_eq!(failures(spans_balance(&page)), 0);
+        assert_eq!(failures(page_equals_tally(&page, &tally())), 0);
+        assert_eq!(failures(histograms_are_whole(&page)), 0);
+        assert_eq!(failures(nothing_skipped(&page)), 0);
+    }
+
+    #[test]
+    fn a_span_that_never_ended_is_found() {
+        assert_eq!(failures(spans_balance(&page("_started 5", "_started 6"))), 1);
+        assert_eq!(failures(spans_balance(&page("_started 2", "_started 1"))), 1);
+    }
+
+    #[test]
+    fn a_series_that_is_wrong_missing_or_too_many_is_found() {
+        let lost = page("{source=\"ets\"} 3", "{source=\"ets\"} 2");
+        assert_eq!(failures(page_equals_tally(&lost, &tally())), 1);
+        let renamed = page("source=\"ets\"", "source=\"storage\"");
+        assert_eq!(failures(page_equals_tally(&renamed, &tally())), 2);
+        let sum = page("_sum 170", "_sum 170.5");
+        assert_eq!(failures(page_equals_tally(&sum, &tally())), 1);
+    }
+
+    #[test]
+    fn a_histogram_that_falls_or_misses_its_count_is_found() {
+        assert_eq!(failures(histograms_are_whole(&page("{le=\"100\"} 1", "{le=\"100\"} 3"))), 1);
+        assert_eq!(failures(histograms_are_whole(&page("_count 2", "_count 3"))), 1);
+    }
+
+    #[test]
+    fn a_skipped_event_is_found() {
+        assert_eq!(failures(nothing_skipped(&page("\"overflow\"} 0", "\"overflow\"} 1"))), 1);
+    }
+
+    #[test]
+    fn an_acquisition_too_many_or_too_few_is_found() {
+        let issued = |issued: u128, token: &str| Issued {
+            app: "atlas-01".to_owned(),
+            issued,
+            expires: issued + 10,
+            token: token.to_owned(),
+        };
+        let revoked = HashSet::from(["b".to_owned()]);
+        let good = [issued(0, "a"), issued(10, "b"), issued(15, "c")];
+        assert_eq!(failures(one_acquisition_per_expiry(&good, &revoked, 1, 3)), 0);
+        assert_eq!(failures(one_acquisition_per_expiry(&good, &HashSet::new(), 1, 3)), 1);
+        assert_eq!(failures(one_acquisition_per_expiry(&good, &revoked, 2, 3)), 1);
+        assert_eq!(failures(one_acquisition_per_expiry(&good, &revoked, 1, 2)), 1);
+        let twice = [issued(0, "a"), issued(1, "b")];
+        assert_eq!(failures(one_acquisition_per_expiry(&twice, &revoked, 1, 2)), 1);
+    }
+
+    #[test]
+    fn a_secret_that_leaked_or_was_never_planted_is_found() {
+        assert_eq!(failures(no_secret("the log", &BTreeSet::from(["the tokens"]))), 1);
+        let planted = Series::new("forge_secrets_planted", &[("where", "the tokens")]);
+        let planted = BTreeMap::from([(planted, 3)]);
+        assert_eq!(failures(secrets_were_planted(&planted, &[("the tokens", "")])), 0);
+        assert_eq!(failures(secrets_were_planted(&planted, &[("the logs", "")])), 1);
+    }
+
+    #[test]
+    fn an_event_that_is_lost_doubled_or_strange_is_found() {
+        let counts = |pairs: &[(&str, u64)]| {
+            pairs.iter().map(|&(name, count)| (name.to_owned(), count)).collect::<BTreeMap<_, _>>()
+        };
+        let expected = counts(&[("run", 2), ("upload", 0)]);
+        assert_eq!(failures(events_arrived("", &counts(&[("run", 2)]), &expected)), 0);
+        assert_eq!(failures(events_arrived("", &counts(&[("run", 1)]), &expected)), 1);
+        assert_eq!(failures(events_arrived("", &counts(&[("run", 3), ("odd", 1)]), &expected)), 2);
+    }
 }

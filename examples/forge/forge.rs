@@ -65,7 +65,6 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
     });
     let started = Instant::now();
     world.work(&options, Pace::start(options.length, stopped.clone())).await?;
-    reporters.finish();
     let holds = summary::print(&options, &world, &reporters, started.elapsed()).await?;
     if options.serve {
         println!("serving until Ctrl-C");
@@ -133,7 +132,8 @@ impl World {
         let provider = |&(name, address)| {
             Provider::new(name, format!("http://{address}"), canaries::API_KEY, client.clone())
         };
-        let providers = self.providers.iter().map(provider).collect::<std::result::Result<_, _>>()?;
+        let providers =
+            self.providers.iter().map(provider).collect::<std::result::Result<_, _>>()?;
         let fly = self.providers.iter().find(|(name, _)| *name == "fly");
         let (_, fly) = fly.ok_or("`fly` is not among the providers")?;
         let logs = Logs { base: format!("http://{fly}"), client: client.clone() };
@@ -152,7 +152,10 @@ impl World {
         let storage = options.directory.join("tokens");
         let token = |app: &str| format!("{}-{app}", canaries::TOKEN);
         let tomorrow = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(86_400);
-        fs::write(storage.join(STORED_APP), format!("{} {}", token(STORED_APP), tomorrow.as_nanos()))?;
+        fs::write(
+            storage.join(STORED_APP),
+            format!("{} {}", token(STORED_APP), tomorrow.as_nanos()),
+        )?;
         let entered = |app: &str| HashMap::from([(app.to_owned(), Token::new(&token(app)))]);
         let delay = rng(options.seed, 1, 0).u64(50..=300);
         let arguments = vec![

@@ -7,6 +7,7 @@ mod app;
 mod checks;
 mod definitions;
 mod forge;
+mod log_file;
 mod options;
 mod page;
 mod reporters;

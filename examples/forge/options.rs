@@ -17,7 +17,7 @@ Usage: cargo run --release --example forge -- [options]
   --serve              stay up afterwards, until Ctrl-C, so that the metrics page can be looked at
   --seed <n>           seed of everything random (1)
   --metrics-port <n>   port of the metrics page on 127.0.0.1; 0 takes a free one (9091)
-  --directory <path>   where the JSON log and the children's ledgers go (a new directory in the temporary one)
+  --directory <path>   where a directory for the JSON log and the children's ledgers is made (the temporary one)
   --help               this text
 ";
 
@@ -37,6 +37,7 @@ pub(crate) struct Options {
     pub(crate) serve: bool,
     pub(crate) seed: u64,
     pub(crate) metrics_port: u16,
+    /// One that is this run's alone.
     pub(crate) directory: PathBuf,
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Rol
         serve: false,
         seed: 1,
         metrics_port: 9091,
-        directory: std::env::temp_dir().join(format!("forge-{}", std::process::id())),
+        directory: std::env::temp_dir(),
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -86,6 +87,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Rol
             _ => return Err(argument.unexpected()),
         }
     }
+    options.directory.push(format!("forge-{}", std::process::id()));
     Ok(Role::Forge(options))
 }
 

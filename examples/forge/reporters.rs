@@ -1,12 +1,15 @@
 //! Everything that is attached to the bus: the application's only acquaintance with metrics, logs and analytics.
 
 use std::error::Error;
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use radiosonde_posthog::{Options as DeliveryOptions, PostHog, Report, Rule, Status};
+use radiosonde_log::Log;
+use radiosonde_posthog::{PostHog, Rule, Status};
 use radiosonde_prometheus::Prometheus;
 
 use crate::definitions;
@@ -17,6 +20,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 pub(crate) struct Reporters {
     prometheus: Prometheus,
+    log: Log,
+    log_path: PathBuf,
     analytics: Analytics,
     executed: Arc<AtomicU64>,
 }
@@ -26,11 +31,6 @@ struct Analytics {
     place: String,
     /// Whether it sends to the receiver of this program, which can then be asked what has arrived.
     to_own_receiver: bool,
-}
-
-/// What the reporters say of themselves when they are done.
-pub(crate) struct Finished {
-    pub(crate) analytics: Report,
 }
 
 impl Reporters {
@@ -45,7 +45,13 @@ impl Reporters {
         let prometheus = Prometheus::builder()
             .metrics(definitions::metrics())
             .listen(format!("127.0.0.1:{}", options.metrics_port))
-            .start()?;
+            .start()
+            .map_err(|error| {
+                format!("{error} (here: `--metrics-port`, where 0 takes a free one)")
+            })?;
+        let log_path = options.directory.join("events.jsonl");
+        let log =
+            Log::builder().events(logged()).json().writer(File::create(&log_path)?).start()?;
         let analytics = Analytics::start(receiver)?;
 
         // The smallest reporter there is: how many events were executed at all.
@@ -54,12 +60,21 @@ impl Reporters {
         radiosonde::attach("forge.executed", "**", move |_| {
             count.fetch_add(1, Relaxed);
         })?;
-        Ok(Self { prometheus, analytics, executed })
+        Ok(Self { prometheus, log, log_path, analytics, executed })
     }
 
     /// What there is to look at, and where.
-    pub(crate) fn places(&self) -> [(&'static str, String); 2] {
-        [("metrics", self.metrics_url()), ("analytics", self.analytics.place.clone())]
+    pub(crate) fn places(&self) -> [(&'static str, String); 3] {
+        [
+            ("metrics", self.metrics_url()),
+            ("log", self.log_path.display().to_string()),
+            ("analytics", self.analytics.place.clone()),
+        ]
+    }
+
+    /// The file with a JSON line for every event that is logged.
+    pub(crate) fn log_path(&self) -> &Path {
+        &self.log_path
     }
 
     /// Where the metrics can be seen.
@@ -78,10 +93,10 @@ impl Reporters {
     }
 
     /// Sends and writes what is waiting. The metrics page stays up.
-    pub(crate) fn finish(&self) -> Finished {
-        // What is not sent in time shows in the report.
+    pub(crate) fn flush(&self) {
+        // What is not done in time is missing from where it should be, and the checks will say so.
+        let _ = self.log.flush(FLUSH);
         let _ = self.analytics.posthog.flush(FLUSH);
-        Finished { analytics: self.analytics.posthog.stats() }
     }
 }
 
@@ -91,8 +106,11 @@ impl Analytics {
         let from_environment = PostHog::from_env("TUIST")?;
         let to_own_receiver = from_environment.is_none();
         let own = || PostHog::builder("phc_forge", format!("http://{receiver}"));
-        let delivery = DeliveryOptions::new().batch_delay(Duration::from_secs(1));
-        let posthog = from_environment.unwrap_or_else(own).options(delivery).rules(rules()).start()?;
+        let posthog = from_environment
+            .unwrap_or_else(own)
+            .options(|options| options.batch_delay(Duration::from_secs(1)))
+            .rules(rules())
+            .start()?;
         let place = if posthog.status() != Status::On {
             "off, because `DO_NOT_TRACK` is set".to_owned()
         } else if to_own_receiver {
@@ -102,6 +120,19 @@ impl Analytics {
         };
         Ok(Self { posthog, place, to_own_receiver })
     }
+}
+
+/// What is logged. Thousands of tokens are read from the cache every second, so of these only the failures.
+fn logged() -> [&'static str; 7] {
+    [
+        "ex_atlas.*.request",
+        "ex_atlas.*.transport_error",
+        "ex_atlas.fly.token.acquire.exception",
+        "ex_atlas.fly.logs.**",
+        "ex_atlas.fly.deploy.**",
+        "tuist.**",
+        "analytics.**",
+    ]
 }
 
 /// What leaves, and of it these keys alone.

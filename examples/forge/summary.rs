@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::checks::{self, Check};
 use crate::forge::World;
+use crate::log_file::LogFile;
 use crate::options::Options;
 use crate::page::Page;
 use crate::reporters::Reporters;
@@ -15,13 +16,14 @@ use crate::world::{canaries, children};
 /// Prints the summary and says whether every check held.
 ///
 /// # Errors
-/// When the metrics page cannot be read.
+/// When the metrics page or the log cannot be read.
 pub(crate) async fn print(
     options: &Options,
     world: &World,
     reporters: &Reporters,
     took: Duration,
 ) -> Result<bool, Box<dyn Error + Send + Sync>> {
+    reporters.flush();
     world.count_children();
     let page = Page::fetch(&reporters.metrics_url()).await?;
     print_amounts(world, reporters, took);
@@ -29,7 +31,8 @@ pub(crate) async fn print(
         print_tally(world);
     }
     println!();
-    let checks = check(world, reporters, &page);
+    let log = LogFile::read(reporters.log_path())?;
+    let checks = check(world, reporters, &page, &log);
     for check in &checks {
         print_check(check);
     }
@@ -59,12 +62,13 @@ fn print_amounts(world: &World, reporters: &Reporters, took: Duration) {
 /// For those who want to hold the page against it themselves, while it is served.
 fn print_tally(world: &World) {
     println!();
-    for (series, counted) in world.tally.read() {
+    let tally = world.tally.read();
+    for (series, counted) in tally.iter().filter(|(series, _)| checks::is_ours(series)) {
         println!("tally: {series} = {counted}");
     }
 }
 
-fn check(world: &World, reporters: &Reporters, page: &Page) -> Vec<Check> {
+fn check(world: &World, reporters: &Reporters, page: &Page, log: &LogFile) -> Vec<Check> {
     let tally = world.tally.read();
     let issued = children::read_issued(&world.cli_ledger);
     let from_cli = tally.iter().filter(|(series, _)| {
@@ -83,18 +87,53 @@ fn check(world: &World, reporters: &Reporters, page: &Page) -> Vec<Check> {
         ),
         checks::secrets_were_planted(&tally, &canaries::ALL),
         checks::no_secret("the metrics page", &canaries::found_in(&page.text).collect()),
+        checks::no_secret("the log", &log.leaks),
+        checks::events_arrived("the log", &log.events, &log_expected(world)),
     ];
     if reporters.analytics_can_be_checked() {
         let received = world.receiver.received();
-        let expected = BTreeMap::from([
-            ("run", world.tally.total("tuist_runs_total")),
-            ("preview_upload", world.tally.total("tuist_previews_uploads_total")),
-            ("preview_download", world.tally.total("tuist_previews_downloads_total")),
-        ]);
+        let sink = format!("product analytics, in {} requests", received.requests);
         checks.push(checks::no_secret("product analytics", &received.leaks));
-        checks.push(checks::analytics_arrived(&received, &expected));
+        checks.push(checks::events_arrived(&sink, &received.events, &analytics_expected(world)));
     }
     checks
+}
+
+/// Lines of the log by event, as the tally has them.
+fn log_expected(world: &World) -> BTreeMap<String, u64> {
+    let total = |metric: &str| world.tally.total(metric);
+    let mut expected = BTreeMap::from([
+        ("ex_atlas.fly.logs.fetch.start".to_owned(), total("atlas_logs_fetch_started")),
+        ("ex_atlas.fly.logs.fetch.stop".to_owned(), total("atlas_logs_fetch_total")),
+        ("ex_atlas.fly.logs.fetch.exception".to_owned(), total("atlas_logs_fetch_exceptions")),
+        ("ex_atlas.fly.deploy.line".to_owned(), total("atlas_deploy_lines")),
+        ("ex_atlas.fly.deploy.exit".to_owned(), total("atlas_deploy_exit_total")),
+        ("tuist.run.command".to_owned(), total("tuist_runs_total")),
+        ("tuist.cache.event".to_owned(), 3 * total("tuist_runs_total")),
+        ("analytics.cache_artifact.upload".to_owned(), total("tuist_cache_uploads_total")),
+        ("analytics.cache_artifact.download".to_owned(), total("tuist_cache_downloads_total")),
+        ("analytics.preview.upload".to_owned(), total("tuist_previews_uploads_total")),
+        ("analytics.preview.download".to_owned(), total("tuist_previews_downloads_total")),
+    ]);
+    for (series, counted) in world.tally.read() {
+        let event = match series.metric.as_str() {
+            "atlas_request_total" => "request",
+            "atlas_transport_errors" => "transport_error",
+            _ => continue,
+        };
+        let event = format!("ex_atlas.{}.{event}", series.labels["provider"]);
+        *expected.entry(event).or_default() += counted;
+    }
+    expected
+}
+
+/// Events of product analytics by their name over there.
+fn analytics_expected(world: &World) -> BTreeMap<String, u64> {
+    BTreeMap::from([
+        ("run".to_owned(), world.tally.total("tuist_runs_total")),
+        ("preview_upload".to_owned(), world.tally.total("tuist_previews_uploads_total")),
+        ("preview_download".to_owned(), world.tally.total("tuist_previews_downloads_total")),
+    ])
 }
 
 fn print_check(check: &Check) {

@@ -66,7 +66,9 @@ fn accept_run(body: &[u8]) -> StatusCode {
     });
     let (local_hit, remote_hit) = (number("local_hits"), number("remote_hits"));
     let miss = number("cacheable").saturating_sub(local_hit + remote_hit);
-    for (event_type, count) in [("local_hit", local_hit), ("remote_hit", remote_hit), ("miss", miss)] {
+    for (event_type, count) in
+        [("local_hit", local_hit), ("remote_hit", remote_hit), ("miss", miss)]
+    {
         execute!(events::CACHE_EVENT, { count }, { event_type });
     }
     StatusCode::CREATED

@@ -55,7 +55,8 @@ impl Deployer {
             async move {
                 let mut apps: Vec<_> = (0..APPS).map(app).collect();
                 apps.extend([STORED_APP, CONFIGURED_APP].map(ToOwned::to_owned));
-                let mut members: Vec<_> = apps.iter().flat_map(|app| vec![app.clone(); 50]).collect();
+                let mut members: Vec<_> =
+                    apps.iter().flat_map(|app| vec![app.clone(); 50]).collect();
                 members.extend([MANUAL_APP, ORPHANED_APP].map(ToOwned::to_owned));
                 deployer.one_herd(members).await;
             }

@@ -39,7 +39,11 @@ pub(crate) fn deploy(options: &DeployOptions) -> io::Result<u8> {
     let mut output = io::stdout().lock();
     for line in 0..*lines {
         match line % 6 {
-            0 => writeln!(output, "==> step {line}: Authorization: Bearer {}", canaries::DEPLOY_BEARER)?,
+            0 => writeln!(
+                output,
+                "==> step {line}: Authorization: Bearer {}",
+                canaries::DEPLOY_BEARER
+            )?,
             // Cut in two, an empty line, invalid UTF-8, and one that fills the pipe.
             1 => {
                 write!(output, "uploading")?;

@@ -77,7 +77,8 @@ fn page(entries: u64) -> String {
     for entry in 0..entries {
         let bearer = canaries::LOG_BEARER;
         // Writing to a string cannot fail.
-        let _ = writeln!(page, "{{\"entry\":{entry},\"message\":\"Authorization: Bearer {bearer}\"}}");
+        let _ =
+            writeln!(page, "{{\"entry\":{entry},\"message\":\"Authorization: Bearer {bearer}\"}}");
     }
     page
 }
