@@ -188,6 +188,7 @@ mod tests {
     use std::sync::Barrier;
     use std::sync::atomic::AtomicBool;
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
     use crate::{distribution, last_value, sum};
@@ -259,6 +260,27 @@ mod tests {
             done.store(true, Ordering::Relaxed);
         });
         assert_eq!(*histogram.read().buckets, [RECORDS; 3]);
+    }
+
+    #[test]
+    fn a_reader_waits_for_a_record_that_is_half_done() {
+        let histogram = histogram(0);
+        let half = histogram.half(histogram.started.fetch_add(1, Ordering::AcqRel));
+        half.sum.add(2.0).unwrap();
+        thread::scope(|scope| {
+            let (send, states) = std::sync::mpsc::channel();
+            let reader = &histogram;
+            scope.spawn(move || send.send(reader.read()));
+            while histogram.started.load(Ordering::Relaxed) & HALF == 0 {
+                thread::yield_now();
+            }
+            // The sum is there and its bucket is not: nobody may see that.
+            assert!(states.recv_timeout(Duration::from_millis(20)).is_err());
+            histogram.record(3.0, &[]).unwrap();
+            half.buckets[0].fetch_add(1, Ordering::Release);
+            assert_eq!(states.recv(), Ok(HistogramState { sum: 2.0, buckets: [1].into() }));
+        });
+        assert_eq!(histogram.read(), HistogramState { sum: 5.0, buckets: [2].into() });
     }
 
     #[test]

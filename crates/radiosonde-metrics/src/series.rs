@@ -184,13 +184,18 @@ mod tests {
     #[test]
     fn equal_hashes_do_not_make_series_equal() {
         let map = SeriesMap::new(100);
-        let (one, other) = (TagSet::of(&["one"]), TagSet::of(&["other"]));
+        let (one, other) = (TagSet::of(&["one"]), TagSet::of(&["two"]));
         // As if both had the hash 0: they go down the same branches to the end of the hash and beyond.
         let first = map.create(&map.root, 0, 0, &one, cell()).unwrap();
         let second = map.create(&map.root, 0, 0, &other, cell()).unwrap();
         assert!(first.is(0, &one) && !first.is(0, &other));
         assert!(second.is(0, &other) && !second.is(0, &one));
         assert_eq!(map.create(&map.root, 0, 0, &other, cell()).unwrap().number, second.number);
+        assert_eq!(
+            map.length.load(Ordering::Relaxed),
+            2,
+            "the place of the third, who came too late, is free again"
+        );
     }
 
     #[test]

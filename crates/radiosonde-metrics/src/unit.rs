@@ -113,7 +113,7 @@ mod tests {
     fn conversions_have_exact_ratios() {
         let cases = [
             (Unit::Nanosecond, Unit::Second, 1_500_000_000.0, 1.5),
-            (Unit::Native, Unit::Millisecond, 3.0, 0.000_003),
+            (Unit::Native, Unit::Millisecond, 5.0, 0.000_005),
             (Unit::Second, Unit::Microsecond, 0.25, 250_000.0),
             (Unit::Millisecond, Unit::Millisecond, 7.0, 7.0),
             (Unit::Byte, Unit::Megabyte, 1_234_567.0, 1.234_567),

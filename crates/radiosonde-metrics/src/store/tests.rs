@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread;
 
-use radiosonde::{Bus, EventName, Value};
+use radiosonde::{Bus, EventName, FailurePolicy, Value};
 
 use crate::Unit::{Millisecond, Nanosecond};
 use crate::{
@@ -284,6 +284,7 @@ fn dropping_the_attachment_detaches_and_keeps_what_there_is() {
     assert!(store.attach(&bus).is_err(), "the same events would be counted twice");
     let also_attached = store.attach(&other).unwrap();
     assert_eq!((bus.list_handlers("").len(), other.list_handlers("").len()), (4, 4));
+    assert!(bus.list_handlers("").iter().all(|handler| handler.policy == FailurePolicy::Keep));
     execute(&bus, "tuist.projects.count", &[("total", Value::from(1))], &[]);
     drop(attached);
     execute(&bus, "tuist.projects.count", &[("total", Value::from(2))], &[]);
