@@ -171,7 +171,7 @@ impl Scope {
 
     /// Makes a future part of the test, whichever threads poll it.
     pub fn instrument<F: Future>(self, future: F) -> InScope<F> {
-        InScope { future, scope: self }
+        InScope { future: Some(future), scope: self }
     }
 
     fn enter(self) -> impl Drop {
@@ -211,9 +211,19 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "a future does nothing until it is polled"]
     pub struct InScope<F> {
+        // Until this is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         scope: Scope,
+    }
+
+    impl<F> PinnedDrop for InScope<F> {
+        // What a cancelled future executes belongs to the test, too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.scope.enter();
+            this.future.set(None);
+        }
     }
 }
 
@@ -223,7 +233,10 @@ impl<F: Future> Future for InScope<F> {
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.scope.enter();
-        this.future.poll(task)
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(task),
+            None => Poll::Pending,
+        }
     }
 }
 
