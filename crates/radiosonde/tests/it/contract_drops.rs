@@ -156,22 +156,27 @@ fn what_happens_when_captured_values_are_dropped_stays_inside() {
 
 #[test]
 fn a_bus_that_goes_with_its_last_span_lets_no_drop_panic_reach_the_caller() {
-    let bus = Bus::new();
-    let journal = Journal::default();
-    for id in ["one", "two"] {
-        for event in ["work.stop", "never.executed"] {
-            let journal = journal.clone();
-            let value = OnDrop(move || {
-                journal.write(id);
-                std::panic::resume_unwind(Box::new("a drop that panics"));
-            });
-            bus.attach(format!("{id} {event}"), event, move |_| value.hold()).unwrap();
-        }
-    }
-    let span = bus.span(&radiosonde::SpanName::new("work").unwrap(), []);
-    drop(bus);
-    span.stop();
-    assert_eq!(journal.take().len(), 4);
+    alone(
+        "contract_drops::a_bus_that_goes_with_its_last_span_lets_no_drop_panic_reach_the_caller",
+        || {
+            let bus = Bus::new();
+            let journal = Journal::default();
+            for id in ["one", "two"] {
+                for event in ["work.stop", "never.executed"] {
+                    let journal = journal.clone();
+                    let value = OnDrop(move || {
+                        journal.write(id);
+                        std::panic::resume_unwind(Box::new("a drop that panics"));
+                    });
+                    bus.attach(format!("{id} {event}"), event, move |_| value.hold()).unwrap();
+                }
+            }
+            let span = bus.span(&radiosonde::SpanName::new("work").unwrap(), []);
+            drop(bus);
+            span.stop();
+            assert_eq!(journal.take().len(), 4);
+        },
+    );
 }
 
 #[test]
