@@ -37,16 +37,24 @@ pub(crate) struct Plan {
     pub(crate) repetitions: usize,
     /// Rounds in each repetition, in which the cases take turns.
     pub(crate) rounds: usize,
-    /// How long a round should take.
+    /// How long a round takes at least: as short as the machine's clock allows, because a round in
+    /// which another process had its turn is lost.
     pub(crate) round: Duration,
 }
 
 impl Plan {
     pub(crate) const FULL: Self =
-        Self { repetitions: 5, rounds: 21, round: Duration::from_millis(8) };
+        Self { repetitions: 5, rounds: 101, round: Duration::from_micros(800) };
     /// Shows that everything runs, and measures nothing.
     pub(crate) const QUICK: Self =
         Self { repetitions: 1, rounds: 1, round: Duration::from_micros(1) };
+}
+
+impl Plan {
+    /// For several threads: so long that the moment in which only one of them runs does not count.
+    pub(crate) fn of_long_rounds(self) -> Self {
+        Self { rounds: self.rounds.div_ceil(5), round: self.round * 16, ..self }
+    }
 }
 
 /// The child's side: does the rounds that standard input asks for, until it is closed.

@@ -18,10 +18,10 @@ impl Figures {
         self.0.get(&(contender.name, work)).copied()
     }
 
-    /// The same with what `baseline` took for each work taken off.
+    /// The same with what `baseline` took for each work taken off; less than that is nothing.
     pub(crate) fn without(&self, baseline: Contender) -> Self {
         let taken_off = |(&(name, work), figure): (&(&'static str, Work), &f64)| {
-            Some(((name, work), figure - self.get(baseline, work)?))
+            Some(((name, work), (figure - self.get(baseline, work)?).max(0.0)))
         };
         Self(self.0.iter().filter_map(taken_off).collect())
     }
@@ -68,8 +68,8 @@ impl Target {
             Bound::TimesTracing(most, theirs) if theirs == self.work => {
                 format!("≤ {most} × `tracing`")
             }
-            Bound::TimesTracing(most, theirs) => format!("≤ {most} × `tracing`, {theirs}"),
-            Bound::TimesOwn(most, other) => format!("≤ {most} × {other}"),
+            Bound::TimesTracing(most, theirs) => format!("≤ {most} × `tracing`’s “{theirs}”"),
+            Bound::TimesOwn(most, other) => format!("≤ {most} × “{other}”"),
             Bound::EachFurtherHandler(most) => format!("≤ {most} ns for each further handler"),
         }
     }
@@ -98,9 +98,10 @@ impl Target {
     /// What was measured, in the bound's unit, and the most it may be.
     fn measured(self, figures: &Figures) -> Option<(f64, f64)> {
         let own = figures.get(RADIOSONDE, self.work)?;
+        let other = |contender, work| figures.get(contender, work).filter(|other| *other > 0.0);
         Some(match self.bound {
-            Bound::TimesTracing(most, theirs) => (own / figures.get(TRACING, theirs)?, most),
-            Bound::TimesOwn(most, other) => (own / figures.get(RADIOSONDE, other)?, most),
+            Bound::TimesTracing(most, theirs) => (own / other(TRACING, theirs)?, most),
+            Bound::TimesOwn(most, base) => (own / other(RADIOSONDE, base)?, most),
             Bound::EachFurtherHandler(most) => {
                 ((own - figures.get(RADIOSONDE, Work::EventHandlers(1))?) / 7.0, most)
             }
@@ -146,5 +147,14 @@ mod tests {
         figures.insert(LOOP, Work::EventUnheard, 1.0);
         assert_eq!(TARGETS[0].by_time(&figures), "0.60, **missed**");
         assert_eq!(TARGETS[0].by_time(&figures.without(LOOP)), "0.50, reached");
+    }
+
+    #[test]
+    fn what_is_lost_in_the_loop_costs_nothing_and_is_nothing_to_compare_with() {
+        let mut figures = figures(0.9, 5.0);
+        figures.insert(LOOP, Work::EventUnheard, 1.0);
+        assert_eq!(TARGETS[0].by_time(&figures.without(LOOP)), "0.00, reached");
+        figures.insert(TRACING, Work::EventUnheard, 0.9);
+        assert_eq!(TARGETS[0].by_time(&figures.without(LOOP)), "not measured");
     }
 }
