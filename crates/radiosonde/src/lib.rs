@@ -13,6 +13,7 @@ mod fields;
 mod handler;
 mod instrument;
 mod macros;
+mod message;
 mod name;
 mod names;
 mod owned;

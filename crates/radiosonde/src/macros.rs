@@ -44,6 +44,9 @@ macro_rules! execute {
             );
         }
     }};
+    ({ $($fields:tt)* } $($rest:tt)*) => {
+        $crate::__private::compile_error!("the event comes first: `execute!(\"http.request\", { count: 1 }, { method })`")
+    };
     ($event:expr $(, { $($measurements:tt)* } $(, { $($metadata:tt)* })?)? $(,)?) => {{
         $crate::__check_keys!($($($measurements)*)?);
         $crate::__check_keys!($($($($metadata)*)?)?);
@@ -116,11 +119,16 @@ macro_rules! span {
     ($span:literal $(, { $($metadata:tt)* })? $(,)?) => {
         $crate::span!(parent: $crate::__private::None, $span, { $($($metadata)*)? })
     };
+    ({ $($metadata:tt)* } $($rest:tt)*) => {
+        $crate::__private::compile_error!("the span comes first: `span!(\"db.query\", { table })`")
+    };
     ($span:expr $(, { $($metadata:tt)* })? $(,)?) => {
         $crate::span!(parent: $crate::__private::None, $span, { $($($metadata)*)? })
     };
     ($span:expr, $($rest:tt)*) => {
-        $crate::__private::compile_error!("after the span comes `{ metadata: value, … }`, in braces")
+        $crate::__private::compile_error!(
+            "after the span comes `{ metadata: value, … }`, in braces; a parent comes before it: `parent: context, \"db.query\"`"
+        )
     };
     () => {
         $crate::__private::compile_error!("`span!` needs a name: `span!(\"db.query\", { table })`")
@@ -368,6 +376,10 @@ macro_rules! __declared {
         const _: $crate::EventName = $crate::EventName::from_static($text);
         $crate::DeclaredFamily::new(&DECLARATION)
     }};
+    // `__declared_type` has said that there is no such kind.
+    ($kind:ident $text:literal) => {
+        ()
+    };
 }
 
 #[doc(hidden)]

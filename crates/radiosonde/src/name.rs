@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::declare::Declaration;
 use crate::error::{EventNameError, EventNameErrorKind};
+use crate::message::Message;
 
 /// The name of an event: one or more non-empty segments, joined by dots.
 ///
@@ -45,10 +46,11 @@ impl EventName {
     /// If the name is not well formed. In a `const` or `static` that is a compile error. Names that come from elsewhere go
     /// through [`EventName::new`].
     #[must_use]
+    #[track_caller]
     pub const fn from_static(name: &'static str) -> Self {
         let checked = check(name);
         if let Some(error) = checked {
-            let message = Message::new(name, error);
+            let message = message(name, error);
             panic!("{}", message.as_str());
         }
         Self { text: Text::Static(name), hash: hash(name), declaration: None }
@@ -182,66 +184,19 @@ const fn hash(name: &str) -> u64 {
     hash ^ (hash >> 32)
 }
 
-/// The text of a compile error, which cannot be formatted: only a finished string may be shown.
-struct Message {
-    bytes: [u8; Self::CAPACITY],
-    length: usize,
-}
-
-impl Message {
-    const CAPACITY: usize = 256;
-
-    const fn new(name: &str, kind: EventNameErrorKind) -> Self {
-        let message = Self { bytes: [0; Self::CAPACITY], length: 0 }
-            .push("event name `")
-            .push(name)
-            .push("`: ");
-        match kind {
-            EventNameErrorKind::EmptySegment(number) => message
-                .push("segment ")
-                .push_number(number)
-                .push(" is empty; a segment has at least one character"),
-            EventNameErrorKind::Wildcard(number) => message
-                .push("segment ")
-                .push_number(number)
-                .push(" is a wildcard; only a pattern to attach to has `*` and `**`"),
-            _ => message.push("there is no segment; a name has at least one, as in `http.request`"),
-        }
-    }
-
-    const fn push(mut self, text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let mut index = 0;
-        while index < bytes.len() && self.length < Self::CAPACITY {
-            // A name too long to show whole is cut, and not inside a character.
-            self.bytes[self.length] = if bytes[index].is_ascii() { bytes[index] } else { b'?' };
-            self.length += 1;
-            index += 1;
-        }
-        self
-    }
-
-    const fn push_number(self, number: usize) -> Self {
-        let this = if number >= 10 { self.push_number(number / 10) } else { self };
-        this.push(match number % 10 {
-            0 => "0",
-            1 => "1",
-            2 => "2",
-            3 => "3",
-            4 => "4",
-            5 => "5",
-            6 => "6",
-            7 => "7",
-            8 => "8",
-            _ => "9",
-        })
-    }
-
-    const fn as_str(&self) -> &str {
-        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
-            Ok(text) => text,
-            Err(_) => "an event name is not well formed",
-        }
+/// What a compile error says.
+const fn message(name: &str, kind: EventNameErrorKind) -> Message {
+    let message = Message::new("event name `").push(name).push("`: ");
+    match kind {
+        EventNameErrorKind::EmptySegment(number) => message
+            .push("segment ")
+            .push_number(number)
+            .push(" is empty; a segment has at least one character"),
+        EventNameErrorKind::Wildcard(number) => message
+            .push("segment ")
+            .push_number(number)
+            .push(" is a wildcard; only a pattern to attach to has `*` and `**`"),
+        _ => message.push("there is no segment; a name has at least one, as in `http.request`"),
     }
 }
 

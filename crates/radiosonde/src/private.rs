@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 use crate::convert::{CopyToValue, ToMeasurement, ToValue};
+use crate::message::Message;
 use crate::value::Value;
 
 pub use crate::declare::{MeasurementField, MetadataField};
@@ -57,12 +58,16 @@ impl<'a, T: ?Sized> Borrowed<'a, T> for &Given<'a, T> {
 }
 
 /// Fails to compile if a key is there twice: one of the two values would never be seen.
+#[track_caller]
 pub const fn check_keys(keys: &[&str]) {
     let mut index = 0;
     while index < keys.len() {
         let mut later = index + 1;
         while later < keys.len() {
-            assert!(!equal(keys[index], keys[later]), "a key is given twice");
+            if equal(keys[index], keys[later]) {
+                let message = Message::new("the key `").push(keys[index]).push("` is given twice");
+                panic!("{}", message.as_str());
+            }
             later += 1;
         }
         index += 1;
@@ -91,3 +96,31 @@ pub const fn trim(text: &'static str) -> &'static str {
         Err(_) => text,
     }
 }
+
+/// The macros in callers of earlier editions, in which temporaries live longer and names resolve differently.
+///
+/// ```edition2021
+/// mod events {
+///     radiosonde::declare! {
+///         /// All of them.
+///         pub static EVENTS;
+///         /// A line.
+///         pub event LINE = "edition.line" { measurements: { count }, metadata: { ticket: identifier } }
+///     }
+/// }
+///
+/// let capture = radiosonde::capture(["edition.**"]);
+/// let text = String::from("text");
+/// radiosonde::execute!("edition.line", { count: 1 }, { text, shown: radiosonde::Value::display(&text) });
+/// radiosonde::execute!(events::LINE, { count: text.len() }, { ticket: &text[1..] });
+/// radiosonde::span!("edition.span", { text, size: text.len(), end: text.trim() }).stop();
+/// assert_eq!(capture.events().len(), 4);
+/// ```
+///
+/// ```edition2018
+/// let text = String::from("text");
+/// radiosonde::execute!("edition.line", { count: 1 }, { text });
+/// radiosonde::span!("edition.span", { text, size: text.len() }).stop();
+/// ```
+#[cfg(doctest)]
+pub struct EarlierEditions;
