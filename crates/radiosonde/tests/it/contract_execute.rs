@@ -160,6 +160,24 @@ fn execute_does_nothing_before_anything_is_attached() {
 }
 
 #[test]
+fn values_are_not_evaluated_when_nobody_listens() {
+    assert_eq!(EVENTS.len(), 2);
+    let evaluated = AtomicUsize::new(0);
+    let look = || evaluated.fetch_add(1, SeqCst);
+    let unheard = name("execute.unheard.too");
+    let _capture = capture(["execute.heard", "execute.declared.heard"]);
+    for _ in 0..3 {
+        execute!("execute.unheard", { looks: look() }, { text: look().to_string() });
+        execute!(UNHEARD, { count: look() }, { text: look().to_string() });
+        execute!(unheard, { looks: look() }, { text: look().to_string() });
+    }
+    assert_eq!(evaluated.load(SeqCst), 0);
+    execute!("execute.heard", { looks: look() }, { text: look().to_string() });
+    execute!(HEARD, { count: look() });
+    assert_eq!(evaluated.load(SeqCst), 3);
+}
+
+#[test]
 fn each_value_is_evaluated_once_however_many_handlers_there_are() {
     let evaluated = AtomicUsize::new(0);
     let look = || evaluated.fetch_add(1, SeqCst);

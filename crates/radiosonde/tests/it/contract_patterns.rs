@@ -2,6 +2,7 @@
 
 use std::panic::catch_unwind;
 
+use allocation_counter::measure;
 use radiosonde::{Bus, EventName, EventNameError, EventPattern, SpanName, capture, execute, span};
 
 use crate::contract_journal::{Journal, execute_on, name};
@@ -95,6 +96,22 @@ fn names_without_end_are_matched_each_time() {
     assert_eq!(execute_all(), ["e user.n0", "e user.n5000", "e user.n9999"]);
     bus.detach("exact").unwrap();
     assert!(execute_all().is_empty());
+}
+
+#[test]
+fn names_without_end_take_no_memory_without_end() {
+    let bus = Bus::new();
+    bus.attach("counts", "user.**", |_| ()).unwrap();
+    let execute_from = |first: usize| {
+        (first..first + MANY).for_each(|number| execute_on(&bus, &format!("user.n{number}")));
+    };
+    // Whatever is kept of the first names, nothing is of those that find the table full.
+    execute_from(0);
+    execute_from(MANY);
+    execute_from(2 * MANY);
+    let kept = measure(|| execute_from(3 * MANY)).bytes_current;
+    let of_one_name = 100;
+    assert!(kept < MANY as i64 / 10 * of_one_name, "{kept} bytes were kept");
 }
 
 #[test]

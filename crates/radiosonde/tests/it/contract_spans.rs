@@ -1,13 +1,18 @@
 //! The contract: the events of a span, and how it ends.
 
+use std::future::pending;
 use std::num::ParseIntError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use allocation_counter::measure;
 use radiosonde::{Bus, Capture, OwnedEvent, Span, SpanName, Value, capture, span};
 
 use crate::contract_journal::{Journal, OnDrop, alone, keys};
+
+const CONTEXT: &str = "telemetry_span_context";
 
 fn last(capture: &Capture) -> OwnedEvent {
     capture.events().pop().expect("an event")
@@ -216,6 +221,58 @@ fn times_are_integers_in_nanoseconds() {
     assert!(away < Duration::from_secs(2), "{away:?} away from the system's clock");
 }
 
+#[test]
+fn a_span_nobody_listens_to_evaluates_and_records_nothing() {
+    let evaluated = AtomicUsize::new(0);
+    let look = || evaluated.fetch_add(1, SeqCst);
+    let bus = Bus::new();
+    for _ in 0..2 {
+        let mut span = span!("spans.unheard", { text: look() });
+        assert!(!span.is_enabled() && span.context().is_none());
+        span.metadata("key", "value").measurement("key", 1);
+        span.error(&"nobody asks");
+        let name = SpanName::new("spans.unheard.too").unwrap();
+        assert_eq!(span!(name, { text: look() }).run(|span| span.is_enabled()), false);
+        assert!(!bus.span(&name, []).is_enabled());
+    }
+    assert_eq!(evaluated.load(SeqCst), 0);
+}
+
+#[test]
+fn a_span_nobody_listens_to_allocates_nothing() {
+    let work = || {
+        span!("spans.free", { text: "text" }).run(|span| {
+            span.metadata("key", "value").measurement("key", 1);
+        });
+        drop(span!("spans.free", { number: 7 }).instrument(pending::<()>()));
+    };
+    work();
+    assert_eq!(measure(work).count_total, 0);
+}
+
+#[test]
+fn a_span_somebody_listens_to_is_one_allocation() {
+    let bus = Bus::new();
+    let name = SpanName::new("work").unwrap();
+    bus.attach("reads", "work.*", |event| {
+        assert!(event.metadata("text") == "text" && !event.metadata(CONTEXT).is_null());
+    })
+    .unwrap();
+    let text = String::from("text");
+    let work = || {
+        let mut span = bus.span(&name, [("text", Value::from(&text)), ("number", 7.into())]);
+        span.metadata("source", "cache").measurement("bytes", 17);
+        span.stop();
+    };
+    work();
+    assert_eq!(measure(work).count_total, 1);
+    assert_eq!(
+        measure(|| bus.span(&name, [("text", Value::from("text"))]).run(|_| ())).count_total,
+        1
+    );
+    assert_eq!(bus.list_handlers("")[0].failures, 0);
+}
+
 /// Monotonic times count from the first time that anybody asked for one, so the first span of all starts at 0.
 #[test]
 fn a_span_nobody_listens_to_reads_no_clock() {
@@ -301,9 +358,7 @@ fn a_span_that_owns_its_values_outlives_its_call_site() {
     assert!(stop.metadata("text") == "gone" && stop.metadata("number") == 7);
     assert!(stop.metadata("error") == "invalid digit found in string");
     assert!(stop.metadata("source") == "recorded" && stop.measurement("bytes") == 17);
-    assert!(
-        stop.metadata("telemetry_span_context") == events[0].metadata("telemetry_span_context")
-    );
+    assert!(stop.metadata(CONTEXT) == events[0].metadata(CONTEXT));
     assert!(context.is_some() && !span!("spans.owned.unheard").into_owned().is_enabled());
 }
 
@@ -318,8 +373,8 @@ fn every_span_that_started_ends_exactly_once() {
         |span| drop(span.try_run(|_| Err::<(), _>(String::from("error")))),
         |span| drop(catch_unwind(AssertUnwindSafe(|| span.run(|_| resume_unwind(Box::new(1)))))),
         |span| drop(span.into_owned()),
-        |span| drop(span.instrument(std::future::pending::<()>())),
-        |span| drop(span.try_instrument(std::future::pending::<Result<(), String>>())),
+        |span| drop(span.instrument(pending::<()>())),
+        |span| drop(span.try_instrument(pending::<Result<(), String>>())),
     ];
     for ending in endings {
         ending(span!("spans.once"));
@@ -327,7 +382,7 @@ fn every_span_that_started_ends_exactly_once() {
     let events = capture.events();
     let mut open = Vec::new();
     for event in &events {
-        let context = event.metadata("telemetry_span_context").as_u64().unwrap();
+        let context = event.metadata(CONTEXT).as_u64().unwrap();
         if event.name() == &"spans.once.start" {
             open.push(context);
         } else {
