@@ -16,7 +16,7 @@ use crate::name::{EventName, SpanName};
 use crate::names::NameCache;
 use crate::pattern::EventPattern;
 use crate::site::Site;
-use crate::snapshot::{self, Found, Pin, Place, PlaceRef, Published, Retired};
+use crate::snapshot::{self, Pin, Place, PlaceRef, Published, Retired};
 use crate::span::{Source, Span};
 use crate::value::Value;
 
@@ -305,6 +305,7 @@ impl Drop for Shared {
 impl Shared {
     fn attach(&self, attached: Attached) -> Result<(), AttachError> {
         snapshot::prepare();
+        clock::prepare();
         let mut retired = Retired::default();
         let mut state = self.state.lock();
         if state.position(&attached.handler.id).is_some() {
@@ -430,7 +431,7 @@ impl Listening<'_> {
             Kind::Matched(handlers) => handlers.dispatch(event),
             Kind::Cached(place) => {
                 let pin = Pin::new();
-                if let Found::Value(handlers) = place.read(&pin) {
+                if let Some(handlers) = place.read(&pin) {
                     handlers.dispatch(event);
                 }
             }

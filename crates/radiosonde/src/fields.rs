@@ -77,9 +77,6 @@ fn same_key(left: &str, right: &str) -> bool {
 }
 
 impl<'a> Fields<'a> {
-    /// How many layers an event has at most: what started a span, what was recorded on it, and what the span adds.
-    const LAYERS: usize = 3;
-
     #[inline(always)]
     pub(crate) fn unique(fields: &'a [(&'static str, Value<'a>)]) -> Self {
         Self { layer: Layer::Unique(fields), under: None }
@@ -93,7 +90,7 @@ impl<'a> Fields<'a> {
         Self { layer: Layer::Owned(fields), under: None }
     }
 
-    /// These fields over others. At most [`Fields::LAYERS`] deep.
+    /// These fields over others.
     pub(crate) fn over(self, under: &'a Self) -> Self {
         Self { under: Some(under), ..self }
     }
@@ -122,17 +119,48 @@ impl<'a> Fields<'a> {
 
     /// All keys with their values, each once, in the order they were given.
     #[must_use]
-    pub fn iter(&self) -> FieldsIter<'a> {
-        let mut layers = [Layer::Unique(&[]); Self::LAYERS];
-        // The lowest layer comes first in the iteration, so it is the last in the array, which is consumed from the end.
-        let mut count = 0;
-        let mut fields = Some(self);
-        while let (Some(current), true) = (fields, count < Self::LAYERS) {
-            layers[count] = current.layer;
-            count += 1;
-            fields = current.under;
+    #[inline]
+    pub fn iter(&self) -> FieldsIter<'_> {
+        match (&self.layer, self.under) {
+            (Layer::Unique(fields), None) => {
+                FieldsIter { plain: fields.iter(), layered: None, position: 0 }
+            }
+            _ => FieldsIter { plain: [].iter(), layered: Some(self), position: 0 },
         }
-        FieldsIter { layers, remaining: count, index: 0 }
+    }
+
+    /// The first field that counts at or after a position, and the position after it. Positions count through all layers
+    /// from the lowest one up.
+    #[inline(never)]
+    fn field_from(&self, mut position: usize) -> Option<((&'static str, Value<'_>), usize)> {
+        loop {
+            let (layer, index) = self.locate(position)?;
+            position += 1;
+            let (key, value) = layer.field(index)?;
+            if !layer.overrides(index, key) && !self.overrides(layer, key) {
+                return Some(((key, value), position));
+            }
+        }
+    }
+
+    /// The layer and the index in it of a position.
+    fn locate(&self, position: usize) -> Option<(&Layer<'a>, usize)> {
+        let under = self.under.map_or(0, Self::positions);
+        match self.under {
+            Some(lower) if position < under => lower.locate(position),
+            _ => (position - under < self.layer.len()).then_some((&self.layer, position - under)),
+        }
+    }
+
+    fn positions(&self) -> usize {
+        self.layer.len() + self.under.map_or(0, Self::positions)
+    }
+
+    /// Whether a layer above this one has the key.
+    fn overrides(&self, layer: &Layer<'a>, key: &str) -> bool {
+        !std::ptr::eq(&self.layer, layer)
+            && (self.layer.get(key).is_some()
+                || self.under.is_some_and(|under| under.overrides(layer, key)))
     }
 
     /// How many keys there are.
@@ -148,9 +176,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> IntoIterator for &Fields<'a> {
-    type Item = (&'static str, Value<'a>);
-    type IntoIter = FieldsIter<'a>;
+impl<'f> IntoIterator for &'f Fields<'_> {
+    type Item = (&'static str, Value<'f>);
+    type IntoIter = FieldsIter<'f>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -159,38 +187,34 @@ impl<'a> IntoIterator for &Fields<'a> {
 
 /// The fields of a [`Fields`], as [`Fields::iter`] gives them.
 #[derive(Clone)]
-pub struct FieldsIter<'a> {
-    layers: [Layer<'a>; Fields::LAYERS],
-    /// How many layers are left; the last of those is being read.
-    remaining: usize,
-    index: usize,
+pub struct FieldsIter<'f> {
+    /// Almost all events come from a macro and have one layer, in which there is nothing to look out for.
+    plain: std::slice::Iter<'f, (&'static str, Value<'f>)>,
+    layered: Option<&'f Fields<'f>>,
+    /// In the layered fields.
+    position: usize,
 }
 
-impl<'a> Iterator for FieldsIter<'a> {
-    type Item = (&'static str, Value<'a>);
+impl<'f> Iterator for FieldsIter<'f> {
+    type Item = (&'static str, Value<'f>);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some((layer, above)) = self.layers[..self.remaining].split_last() {
-            if let Some((key, value)) = layer.field(self.index) {
-                let index = self.index;
-                self.index += 1;
-                if !layer.overrides(index, key)
-                    && !above.iter().any(|layer| layer.get(key).is_some())
-                {
-                    return Some((key, value));
-                }
-            } else {
-                self.remaining -= 1;
-                self.index = 0;
+        match self.plain.next() {
+            Some(&field) => Some(field),
+            None => {
+                let (field, position) = self.layered?.field_from(self.position)?;
+                self.position = position;
+                Some(field)
             }
         }
-        None
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let upper: usize = self.layers[..self.remaining].iter().map(Layer::len).sum();
-        (0, Some(upper - self.index))
+        match self.layered {
+            None => self.plain.size_hint(),
+            Some(fields) => (0, Some(fields.positions() - self.position)),
+        }
     }
 }
 

@@ -56,15 +56,15 @@ pub struct HandlerInfo {
     pub last_failure: Option<String>,
 }
 
-/// An attached handler. Unsized, so that what a call needs lies together: the state that it looks at and the closure.
-pub(crate) struct Handler<F: ?Sized = dyn Fn(&Event<'_>) + Send + Sync> {
+/// An attached handler.
+pub(crate) struct Handler {
     /// The monotonic time until which the handler is left out, or 0. Anything but 0 sends the call the long way.
     silent_until: AtomicU64,
+    run: Box<dyn Fn(&Event<'_>) + Send + Sync>,
     pub(crate) id: HandlerId,
     pub(crate) policy: FailurePolicy,
     bus: Weak<Shared>,
     failures: Mutex<Failures>,
-    run: F,
 }
 
 #[derive(Default)]
@@ -74,13 +74,23 @@ struct Failures {
     last: Option<String>,
 }
 
-impl<F> Handler<F> {
-    pub(crate) fn new(id: HandlerId, policy: FailurePolicy, bus: Weak<Shared>, run: F) -> Self {
-        Self { silent_until: AtomicU64::new(0), id, policy, bus, failures: Mutex::default(), run }
-    }
-}
-
 impl Handler {
+    pub(crate) fn new(
+        id: HandlerId,
+        policy: FailurePolicy,
+        bus: Weak<Shared>,
+        run: impl Fn(&Event<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            silent_until: AtomicU64::new(0),
+            run: Box::new(run),
+            id,
+            policy,
+            bus,
+            failures: Mutex::default(),
+        }
+    }
+
     #[inline(always)]
     fn call(&self, event: &Event<'_>) {
         if self.silent_until.load(Relaxed) == 0 {
@@ -152,20 +162,21 @@ pub(crate) struct HandlerList(pub(crate) SmallVec<[Arc<Handler>; 4]>);
 
 impl HandlerList {
     /// Calls one handler after the other. A panic costs its handler's call, and no more.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dispatch(&self, event: &Event<'_>) {
+        let handlers = self.0.as_slice();
         let mut next = 0;
         loop {
             // One landing pad for the whole loop: entering it costs more than a call.
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                while let Some(handler) = self.0.get(next) {
+                while let Some(handler) = handlers.get(next) {
                     next += 1;
                     handler.call(event);
                 }
             }));
             match outcome {
                 Ok(()) => return,
-                Err(payload) => self.0[next - 1].failed(event, payload),
+                Err(payload) => handlers[next - 1].failed(event, payload),
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::fields::Fields;
 use crate::handler::HandlerList;
 use crate::name::{EventName, SpanName};
-use crate::snapshot::{Found, Pin, Place};
+use crate::snapshot::{Pin, Place};
 use crate::span::Source;
 use crate::value::Value;
 
@@ -35,9 +35,16 @@ impl Site {
         &self.handlers
     }
 
-    /// Whether anybody may be listening. The first time it says yes, because it does not know yet.
+    /// Whether anybody is listening. The first time it asks the bus.
     #[inline(always)]
-    pub fn is_enabled(&self) -> bool {
+    pub fn is_enabled(&'static self) -> bool {
+        !self.handlers.is_nothing() && (!self.handlers.is_unknown() || self.learn())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn learn(&'static self) -> bool {
+        bus::global().shared().register(self);
         !self.handlers.is_nothing()
     }
 
@@ -55,29 +62,12 @@ impl Site {
         ));
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dispatch(&'static self, event: &Event<'_>) {
         let pin = Pin::new();
-        match self.handlers.read(&pin) {
-            Found::Value(handlers) => handlers.dispatch(event),
-            Found::Nothing => {}
-            Found::Unknown => self.first_dispatch(event),
-        }
-    }
-
-    #[cold]
-    fn first_dispatch(&'static self, event: &Event<'_>) {
-        bus::global().shared().register(self);
-        let pin = Pin::new();
-        if let Found::Value(handlers) = self.handlers.read(&pin) {
+        if let Some(handlers) = self.handlers.read(&pin) {
             handlers.dispatch(event);
         }
-    }
-
-    /// Asks the bus, if nobody has done so yet.
-    #[cold]
-    pub(crate) fn learn(&'static self) {
-        bus::global().shared().register(self);
     }
 }
 
@@ -95,20 +85,27 @@ impl SpanSite {
         Self { start: Site::new(start), stop: Site::new(stop), exception: Site::new(exception) }
     }
 
-    /// Whether anybody may be listening to one of the three events.
+    /// Whether anybody is listening to one of the three events. The first time it asks the bus.
     #[inline(always)]
-    pub fn is_enabled(&self) -> bool {
-        self.start.is_enabled() | self.stop.is_enabled() | self.exception.is_enabled()
+    pub fn is_enabled(&'static self) -> bool {
+        !self.is_nothing() && (!self.stop.handlers.is_unknown() || self.learn())
     }
 
-    /// The same, but certain: what is not known yet is asked.
-    pub(crate) fn has_listeners(&'static self) -> bool {
-        for site in [&self.start, &self.stop, &self.exception] {
-            if site.handlers.is_unknown() {
-                site.learn();
-            }
+    #[inline(always)]
+    fn is_nothing(&self) -> bool {
+        self.start.handlers.is_nothing()
+            & self.stop.handlers.is_nothing()
+            & self.exception.handlers.is_nothing()
+    }
+
+    /// Asks about all three. The one that tells whether that was done is asked last.
+    #[cold]
+    #[inline(never)]
+    fn learn(&'static self) -> bool {
+        for site in [&self.start, &self.exception, &self.stop] {
+            site.learn();
         }
-        self.is_enabled()
+        !self.is_nothing()
     }
 }
 
@@ -177,7 +174,7 @@ impl Startable for &'static DeclaredSpan {
     #[inline(always)]
     fn source(self) -> Option<Source> {
         let site = self.site();
-        (site.is_enabled() && site.has_listeners()).then_some(Source::Site(site))
+        site.is_enabled().then_some(Source::Site(site))
     }
 }
 

@@ -130,34 +130,59 @@ impl Source {
 }
 
 impl Running<'_> {
-    /// Executes one of the events, with these fields over those of the span.
-    fn execute(&self, phase: Phase, now: u64, exception: &[(&'static str, Value<'_>)]) {
-        let (time, extras);
-        let measurements = match phase {
-            Phase::Start => {
-                time = [
-                    ("monotonic_time", Value::U64(now)),
-                    ("system_time", Value::U64(clock::system_time(now))),
-                ];
-                Fields::unique(&time)
-            }
-            Phase::Stop | Phase::Exception => {
-                time = [
-                    ("duration", Value::U64(now.saturating_sub(self.started))),
-                    ("monotonic_time", Value::U64(now)),
-                ];
-                extras = Fields::owned(&self.measurements);
-                Fields::unique(&time).over(&extras)
-            }
+    fn started(&self) {
+        let measurements = [
+            ("monotonic_time", Value::U64(self.started)),
+            ("system_time", Value::U64(clock::system_time(self.started))),
+        ];
+        self.execute(Phase::Start, Fields::unique(&measurements), &self.contexts());
+    }
+
+    fn stopped(&self, now: u64) {
+        let recorded = Fields::owned(&self.measurements);
+        self.execute(
+            Phase::Stop,
+            Fields::unique(&self.times(now)).over(&recorded),
+            &self.contexts(),
+        );
+    }
+
+    #[cold]
+    fn failed(&self, now: u64, kind: &'static str, reason: &str) {
+        let recorded = Fields::owned(&self.measurements);
+        let [context, parent] = self.contexts();
+        let own = [("kind", Value::Str(kind)), ("reason", Value::Str(reason)), context, parent];
+        self.execute(Phase::Exception, Fields::unique(&self.times(now)).over(&recorded), &own);
+    }
+
+    #[inline(always)]
+    fn times(&self, now: u64) -> [(&'static str, Value<'static>); 2] {
+        [
+            ("duration", Value::U64(now.saturating_sub(self.started))),
+            ("monotonic_time", Value::U64(now)),
+        ]
+    }
+
+    /// The contexts, the parent last: it is left out if there is none.
+    #[inline(always)]
+    fn contexts(&self) -> [(&'static str, Value<'_>); 2] {
+        [
+            (CONTEXT, self.context.to_value()),
+            (PARENT, self.parent.as_ref().map_or(Value::Null, ToValue::to_value)),
+        ]
+    }
+
+    /// Executes one of the events, with the span's own metadata over what was recorded, over what it was started with.
+    #[inline(always)]
+    fn execute(&self, phase: Phase, measurements: Fields<'_>, own: &[(&'static str, Value<'_>)]) {
+        // What a bus's span was started with comes from a function, so a key may be there twice.
+        let start = match self.source {
+            Source::Site(_) => Fields::unique(&self.start),
+            Source::Bus(..) => Fields::any(&self.start),
         };
-        let mut own: SmallVec<[(&'static str, Value<'_>); 4]> = exception.iter().copied().collect();
-        own.push((CONTEXT, self.context.to_value()));
-        if let Some(parent) = &self.parent {
-            own.push((PARENT, parent.to_value()));
-        }
-        let start = Fields::unique(&self.start);
         let recorded = Fields::owned(&self.metadata).over(&start);
-        self.source.execute(phase, measurements, Fields::unique(&own).over(&recorded));
+        let own = if self.parent.is_some() { own } else { &own[..own.len() - 1] };
+        self.source.execute(phase, measurements, Fields::unique(own).over(&recorded));
     }
 }
 
@@ -169,7 +194,7 @@ impl<'a> Span<'a> {
         Self(None)
     }
 
-    /// Starts a span of a call site, with fields in which no key is there twice.
+    /// Starts a span of a call site that somebody listens to, with fields in which no key is there twice.
     #[doc(hidden)]
     #[inline(never)]
     pub fn start<const N: usize>(
@@ -177,11 +202,7 @@ impl<'a> Span<'a> {
         parent: Option<SpanContext>,
         metadata: [(&'static str, Value<'a>); N],
     ) -> Self {
-        if site.has_listeners() {
-            Self::start_at(Source::Site(site), parent, metadata)
-        } else {
-            Self::disabled()
-        }
+        Self::start_at(Source::Site(site), parent, metadata)
     }
 
     #[doc(hidden)]
@@ -196,19 +217,24 @@ impl<'a> Span<'a> {
             Value::Null => SpanContext::generate(),
             value => SpanContext::given(value),
         };
-        let running: Box<Running<'a>> = Box::new(Running {
-            source,
-            context,
-            parent: parent.or_else(SpanContext::current),
-            started,
-            started_in_panic: std::thread::panicking(),
-            dropped: Dropped::Guard,
-            measurements: SmallVec::new(),
-            metadata: SmallVec::new(),
-            lifetime: PhantomData,
-            start: metadata,
-        });
-        running.execute(Phase::Start, started, &[]);
+        // Written in place: most of it is room for what may be recorded, which need not be moved.
+        let running: Box<Running<'a, [_; N]>> = Box::write(
+            Box::new_uninit(),
+            Running {
+                source,
+                context,
+                parent: parent.or_else(SpanContext::current),
+                started,
+                started_in_panic: std::thread::panicking(),
+                dropped: Dropped::Guard,
+                measurements: SmallVec::new_const(),
+                metadata: SmallVec::new_const(),
+                lifetime: PhantomData,
+                start: metadata,
+            },
+        );
+        let running: Box<Running<'a>> = running;
+        running.started();
         Self(Some(running))
     }
 
@@ -249,7 +275,7 @@ impl<'a> Span<'a> {
     #[inline]
     pub fn stop(mut self) {
         if let Some(running) = self.0.take() {
-            running.execute(Phase::Stop, clock::monotonic_time(), &[]);
+            running.stopped(clock::monotonic_time());
         }
     }
 
@@ -263,8 +289,7 @@ impl<'a> Span<'a> {
     #[cold]
     pub(crate) fn exception(mut self, kind: &'static str, reason: &str) {
         if let Some(running) = self.0.take() {
-            let metadata = [("kind", Value::Str(kind)), ("reason", Value::Str(reason))];
-            running.execute(Phase::Exception, clock::monotonic_time(), &metadata);
+            running.failed(clock::monotonic_time(), kind, reason);
         }
     }
 

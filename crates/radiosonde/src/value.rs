@@ -107,12 +107,14 @@ impl<'a> Value<'a> {
 
     /// Whether there is nothing.
     #[must_use]
+    #[inline]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
     /// The number, if it is one. Durations are their nanoseconds. Integers beyond 2^53 lose their last digits.
     #[must_use]
+    #[inline]
     pub fn as_f64(&self) -> Option<f64> {
         match *self {
             Self::I64(number) => Some(number as f64),
@@ -125,14 +127,26 @@ impl<'a> Value<'a> {
 
     /// The integer, if it is one that fits. Durations are their nanoseconds.
     #[must_use]
+    #[inline]
     pub fn as_i64(&self) -> Option<i64> {
-        self.as_integer().and_then(|number| number.try_into().ok())
+        match *self {
+            Self::I64(number) => Some(number),
+            Self::U64(number) => number.try_into().ok(),
+            Self::Duration(duration) => duration.as_nanos().try_into().ok(),
+            _ => None,
+        }
     }
 
     /// The integer, if it is one that is not negative. Durations are their nanoseconds.
     #[must_use]
+    #[inline]
     pub fn as_u64(&self) -> Option<u64> {
-        self.as_integer().and_then(|number| number.try_into().ok())
+        match *self {
+            Self::U64(number) => Some(number),
+            Self::I64(number) => number.try_into().ok(),
+            Self::Duration(duration) => duration.as_nanos().try_into().ok(),
+            _ => None,
+        }
     }
 
     pub(crate) fn as_integer(&self) -> Option<i128> {
@@ -146,6 +160,7 @@ impl<'a> Value<'a> {
 
     /// The text, if it is text. What is shown by `Display` or `Debug` is not text until it is formatted.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> Option<&'a str> {
         match *self {
             Self::Str(text) => Some(text),
@@ -155,6 +170,7 @@ impl<'a> Value<'a> {
 
     /// The truth value, if it is one.
     #[must_use]
+    #[inline]
     pub fn as_bool(&self) -> Option<bool> {
         match *self {
             Self::Bool(truth) => Some(truth),
@@ -164,6 +180,7 @@ impl<'a> Value<'a> {
 
     /// The duration, if it is one. A number is not: its unit is not known.
     #[must_use]
+    #[inline]
     pub fn as_duration(&self) -> Option<Duration> {
         match *self {
             Self::Duration(duration) => Some(duration),

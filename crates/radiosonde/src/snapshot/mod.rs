@@ -32,17 +32,8 @@ loom::lazy_static! {
 #[derive(Debug)]
 pub(crate) struct Place<T>(AtomicPtr<T>);
 
-/// What a reader finds in a [`Place`].
-#[derive(Debug, PartialEq)]
-pub(crate) enum Found<'pin, T> {
-    /// Nobody has said yet what belongs here.
-    Unknown,
-    Nothing,
-    Value(&'pin T),
-}
-
 impl<T> Place<T> {
-    /// Stands for "unknown". No value lives at this address, because it is too low and never allocated.
+    /// Stands for "unknown". No value lives there: a dangling pointer's address is the alignment of its type.
     const UNKNOWN: *mut T = ptr::dangling_mut();
 
     #[cfg(not(loom))]
@@ -62,23 +53,21 @@ impl<T> Place<T> {
     }
 
     /// Whether nobody has said yet what belongs here.
+    #[inline(always)]
     pub(crate) fn is_unknown(&self) -> bool {
         self.0.load(Acquire) == Self::UNKNOWN
     }
 
-    /// What is here now. It stays alive until the pin is dropped.
+    /// What is here now, if it is known and not nothing. It stays alive until the pin is dropped.
     #[inline(always)]
-    pub(crate) fn read<'pin>(&self, _pin: &'pin Pin) -> Found<'pin, T> {
+    pub(crate) fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
         let value = self.0.load(Acquire);
-        if value.is_null() {
-            Found::Nothing
-        } else if value == Self::UNKNOWN {
-            Found::Unknown
-        } else {
-            // SAFETY: the pointer came from `Published`, which retires the value only after it has overwritten all of its
-            // places; the pin was there before the load, so the value is freed after the pin is gone (see `domain`).
-            Found::Value(unsafe { &*value })
+        if value.addr() <= Self::UNKNOWN.addr() {
+            return None;
         }
+        // SAFETY: the pointer came from `Published`, which retires the value only after it has overwritten all of its places;
+        // the pin was there before the load, so the value is freed after the pin is gone (see `domain`).
+        Some(unsafe { &*value })
     }
 }
 

@@ -1,0 +1,98 @@
+//! The two times on events, in nanoseconds.
+
+mod counter;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Call this when somebody may soon want to know the time often.
+pub(crate) fn prepare() {
+    counter::prepare(instant);
+}
+
+/// Nanoseconds since the program first asked. Good for 584 years.
+///
+/// Never goes back on one thread; between threads it may be some ten nanoseconds apart.
+#[inline]
+pub(crate) fn monotonic_time() -> u64 {
+    counter::now().unwrap_or_else(|| counter::calibrate(instant))
+}
+
+/// The same from the system's clock, which costs more than twice as much to read.
+fn instant() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let now = Instant::now();
+    // Saturating: the thread that sets the start may have read its clock later than one that finds it set.
+    let elapsed = now.saturating_duration_since(*START.get_or_init(|| now));
+    elapsed.as_secs() * SECOND + u64::from(elapsed.subsec_nanos())
+}
+
+/// Nanoseconds since 1970 at that monotonic time, which is about now.
+///
+/// The system's clock is read at most once a second and the monotonic one added to it, because reading both costs as much as
+/// the rest of a span. A clock that is set is noticed within that second.
+#[inline]
+pub(crate) fn system_time(monotonic_time: u64) -> u64 {
+    if monotonic_time < VALID_UNTIL.load(Relaxed) {
+        monotonic_time.wrapping_add(OFFSET.load(Relaxed))
+    } else {
+        read_system_time(monotonic_time)
+    }
+}
+
+/// What to add to a monotonic time; wraps, should the system's clock stand before 1970.
+static OFFSET: AtomicU64 = AtomicU64::new(0);
+static VALID_UNTIL: AtomicU64 = AtomicU64::new(0);
+
+#[cold]
+fn read_system_time(monotonic_time: u64) -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let system = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    OFFSET.store(system.wrapping_sub(self::monotonic_time()), Relaxed);
+    VALID_UNTIL.store(monotonic_time + SECOND, Relaxed);
+    system
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Long enough for the counter to be calibrated on the way.
+    const WATCHED: u64 = SECOND / 4;
+
+    #[test]
+    fn system_time_is_the_systems_clock_on_every_call() {
+        prepare();
+        let start = instant();
+        while instant() - start < WATCHED {
+            let read = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+            let (before, told, after) = (read(), system_time(monotonic_time()), read());
+            // The two clocks tick at slightly different rates, and the offset was taken between two readings.
+            let tolerance = SECOND / 20;
+            assert!(
+                told + tolerance >= before && told <= after + tolerance,
+                "{before} {told} {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn monotonic_time_follows_the_systems_clock_and_never_goes_back() {
+        prepare();
+        let start = instant();
+        let mut last = 0;
+        while instant() - start < WATCHED {
+            let (before, told, after) = (instant(), monotonic_time(), instant());
+            assert!(told >= last, "{told} is before {last}");
+            let tolerance = 10_000;
+            assert!(
+                told + tolerance >= before && told <= after + tolerance,
+                "{before} {told} {after}"
+            );
+            last = told;
+        }
+    }
+}
