@@ -84,6 +84,8 @@ step_msrv() {
 step_abort() {
     CARGO_PROFILE_DEV_PANIC=abort cargo run --quiet --locked --target-dir "$target/abort" \
         --package radiosonde-examples --example hello
+    CARGO_PROFILE_DEV_PANIC=abort cargo run --quiet --locked --target-dir "$target/abort" \
+        --package radiosonde --example panics
 }
 
 step_loom() {
@@ -93,21 +95,21 @@ step_loom() {
 step_sanitize() {
     cargo +nightly --version >/dev/null 2>&1 || leave_out "there is no nightly toolchain (rustup toolchain install nightly)"
     RUSTFLAGS="-Zsanitizer=address" cargo +nightly test --locked --target-dir "$target/address" \
-        --target "$host" --package radiosonde --lib --tests
+        --target "$host" --package radiosonde --lib --test it -- --skip ui::
 
     # With rust-src the standard library is built with the sanitizer, too. Without it what happens inside it is invisible:
-    # optimised code inlines most of it, and tests/thread-sanitizer.supp names what is left.
+    # optimised code inlines most of it, and tests/thread-sanitizer.supp says what is not looked at then.
     local build_std=() options="suppressions=$PWD/tests/thread-sanitizer.supp"
     if [ -d "$(rustc +nightly --print sysroot)/lib/rustlib/src/rust/library" ]; then
         build_std=(-Zbuild-std)
         options=""
     else
-        without "the standard library was not instrumented for the thread sanitizer (rustup component add rust-src --toolchain nightly)"
+        without "races around what an Arc frees: the standard library is not instrumented (rustup component add rust-src --toolchain nightly)"
     fi
     TSAN_OPTIONS=$options CARGO_PROFILE_RELEASE_DEBUG=1 \
         RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg radiosonde_fence" \
         cargo +nightly test "${build_std[@]}" --release --locked --target-dir "$target/thread" \
-        --target "$host" --package radiosonde --lib snapshot -- --test-threads=1
+        --target "$host" --package radiosonde --lib --test it -- --test-threads=1 snapshot stress
 }
 
 step_miri() {
