@@ -34,7 +34,7 @@ pub(crate) fn preamble() -> String {
         .filter_map(|package| Some(format!("`{package}` {}", locked_version(lock, package)?)))
         .collect();
     format!(
-        "{} ({} CPUs), {}, fat LTO, one codegen unit; {}.\n",
+        "## Machine and versions\n\n{} ({} CPUs), {}, fat LTO, one codegen unit; {}.\n",
         processor.map_or("an unknown processor", |(_, model)| model),
         std::thread::available_parallelism().map_or(1, usize::from),
         rustc.trim(),
