@@ -138,7 +138,19 @@ impl Running<'_> {
         self.execute(Phase::Start, Fields::unique(&measurements), &self.contexts());
     }
 
-    fn stopped(&self, now: u64) {
+    #[inline(never)]
+    fn record_metadata(&mut self, key: &'static str, value: OwnedValue) {
+        self.metadata.push((key, value));
+    }
+
+    #[inline(never)]
+    fn record_measurement(&mut self, key: &'static str, value: OwnedValue) {
+        self.measurements.push((key, value));
+    }
+
+    #[inline(never)]
+    fn stop(self: Box<Self>) {
+        let now = clock::monotonic_time();
         let recorded = Fields::owned(&self.measurements);
         self.execute(
             Phase::Stop,
@@ -252,30 +264,32 @@ impl<'a> Span<'a> {
     }
 
     /// Records metadata, which goes over what the span was started with. Text that is not the program's own is moved in.
+    #[inline(always)]
     pub fn metadata(&mut self, key: &'static str, value: impl Into<OwnedValue>) -> &mut Self {
         if let Some(running) = &mut self.0 {
-            running.metadata.push((key, value.into()));
+            running.record_metadata(key, value.into());
         }
         self
     }
 
     /// Records a measurement. `duration` and `monotonic_time` are the span's own and cannot be overridden.
+    #[inline(always)]
     pub fn measurement(
         &mut self,
         key: &'static str,
         value: impl ToMeasurement + Into<OwnedValue>,
     ) -> &mut Self {
         if let Some(running) = &mut self.0 {
-            running.measurements.push((key, value.into()));
+            running.record_measurement(key, value.into());
         }
         self
     }
 
     /// Ends the span well.
-    #[inline]
+    #[inline(always)]
     pub fn stop(mut self) {
         if let Some(running) = self.0.take() {
-            running.stopped(clock::monotonic_time());
+            Running::stop(running);
         }
     }
 
