@@ -90,6 +90,7 @@ const fn equal(left: &str, right: &str) -> bool {
 }
 
 /// The text of a documentation comment without the space at its ends.
+#[must_use]
 pub const fn trim(text: &'static str) -> &'static str {
     match std::str::from_utf8(text.as_bytes().trim_ascii()) {
         Ok(text) => text,

@@ -2,6 +2,7 @@
 //!
 //! A binary of its own, and one test at a time: allocations are counted for each thread, and a thread that executes an event
 //! may free what another one has replaced.
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
 use std::borrow::Cow;
 use std::fmt::Write;

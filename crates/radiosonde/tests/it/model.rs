@@ -247,13 +247,13 @@ impl Model {
                 continue;
             }
             if let Some(reason) = self.call(handler.id, &handler.behaviour, event) {
-                self.failed(handler, name, reason);
+                self.failed(handler, name, &reason);
             }
         }
     }
 
-    fn failed(&self, handler: &Arc<Attached>, name: &str, reason: String) {
-        handler.failures.lock().unwrap().push(reason.clone());
+    fn failed(&self, handler: &Arc<Attached>, name: &str, reason: &str) {
+        handler.failures.lock().unwrap().push(reason.to_owned());
         let policy = if name == FAILURE { Policy::Detach } else { handler.behaviour.policy };
         match policy {
             Policy::Detach => {
