@@ -217,6 +217,23 @@ fn many_threads_in_one_failing_handler_detach_it_once_and_tell_once() {
 }
 
 #[test]
+fn a_handler_that_was_detached_before_it_failed_is_told_all_the_same() {
+    let bus = Bus::new();
+    let journal = Journal::default();
+    attach_observer(&bus, &journal, "observer");
+    bus.attach("once", "a", {
+        let bus = bus.clone();
+        move |_| {
+            bus.detach("once").unwrap();
+            fail("after all");
+        }
+    })
+    .unwrap();
+    execute_on(&bus, "a");
+    assert_eq!(journal.take(), ["observer heard once after all"]);
+}
+
+#[test]
 fn a_handler_attached_anew_survives_the_failure_of_its_predecessor() {
     let bus = Bus::new();
     let journal = Journal::default();

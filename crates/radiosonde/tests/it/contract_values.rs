@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use radiosonde::{
@@ -56,6 +57,10 @@ fn of_a_key_given_twice_the_last_value_counts_also_when_serialised() {
     .unwrap();
     bus.execute(&name("values.twice"), &twice, &twice);
     assert_eq!(journal.take(), ["checked"]);
+    bus.attach("check spans", "work.start", move |event| check(event.metadata_fields(), 1))
+        .unwrap();
+    bus.span(&SpanName::new("work").unwrap(), twice).stop();
+    assert_eq!(bus.list_handlers("").len(), 2, "no check has failed");
 
     let capture = capture(["values.recorded.stop"]);
     let mut span = span!("values.recorded", { key: "first" });
@@ -181,6 +186,35 @@ fn a_handler_gets_the_error_itself_with_its_sources() {
     let error = Outer("x".parse::<u32>().unwrap_err());
     bus.execute(&name("a"), &[], &[("error", Value::error(&error))]);
     assert_eq!(bus.list_handlers("").len(), 1, "the handler has not failed");
+}
+
+/// Shown, it panics.
+struct Unshowable;
+
+impl fmt::Display for Unshowable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        resume_unwind(Box::new("cannot be shown"))
+    }
+}
+
+#[test]
+fn a_value_that_panics_when_it_is_shown_costs_its_text_and_no_more() {
+    let capture = capture(["values.unshowable", "values.unshowable.*"]);
+    let (it, error) = (Value::display(&Unshowable), || Err::<(), _>(Unshowable));
+    execute!("values.unshowable", {}, { it, other: 1 });
+    span!("values.unshowable", { it }).into_owned().stop();
+    span!("values.unshowable", { telemetry_span_context: it }).error(&Unshowable);
+    span!("values.unshowable").try_run(|_| error()).unwrap_err();
+    let events = capture.events();
+    assert_eq!(events.len(), 7);
+    assert!(events[0].metadata("other") == 1);
+    for event in [&events[0], &events[1], &events[2]] {
+        assert!(event.metadata("it") == "[a value that panicked when it was shown]", "{event:?}");
+    }
+    for event in [&events[4], &events[6]] {
+        assert!(event.metadata("kind") == "error", "{event:?}");
+        assert!(event.metadata("reason") == "[a value that panicked when it was shown]");
+    }
 }
 
 const PASSWORD: &str = "correct horse";
