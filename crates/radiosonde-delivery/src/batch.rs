@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::clock::after;
 use crate::ledger::{DropReason, Ticket};
 use crate::options::Options;
 use crate::queue::Entry;
@@ -39,7 +40,7 @@ impl<R: Record> Batch<R> {
 
     /// When the batch goes out even if it is not full.
     pub(crate) fn due(&self, options: &Options) -> Instant {
-        self.opened + options.batch_delay
+        after(self.opened, options.batch_delay)
     }
 
     pub(crate) fn records(&self) -> &[R] {

@@ -1,8 +1,16 @@
 //! Time as the worker sees it, so that tests can turn the clock by hand.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+
+/// For ever, as far as a running process is concerned; unlike `Duration::MAX` it can be added to a moment.
+pub(crate) const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// The moment `duration` after `start`, or one that nobody will live to see.
+pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
+    start + duration.min(FOR_EVER)
+}
 
 /// A monotonic clock and its timers.
 pub(crate) trait Clock: Send + Sync + 'static {
@@ -31,7 +39,6 @@ pub(crate) mod manual {
     //! A clock that stands still until it is advanced.
 
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
 
     use crossbeam_channel::{Sender, bounded, unbounded};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, after};
 use crate::ledger::{Ledger, Report};
 use crate::options::Options;
 use crate::queue::Queue;
@@ -79,7 +79,8 @@ impl<R: Record> Delivery<R> {
             drop(working);
         };
         thread::Builder::new()
-            .name(format!("radiosonde-{reporter}"))
+            // A name with a zero byte would panic.
+            .name(format!("radiosonde-{reporter}").replace('\0', ""))
             .spawn(run)
             .map_err(|error| StartError::Thread { reporter, error })?;
         Ok(Self { queue, clock, drop_deadline, ended })
@@ -108,7 +109,7 @@ impl<R: Record> Delivery<R> {
         if self.queue.is_own_thread() {
             return Err(timeout());
         }
-        let end = Instant::now() + deadline;
+        let end = after(Instant::now(), deadline);
         let (done, answered) = bounded(1);
         self.queue.commands.send_timeout(Command::Flush(done), deadline).map_err(|_| timeout())?;
         answered.recv_deadline(end).map_err(|_| timeout())
@@ -130,7 +131,7 @@ impl<R: Record> Delivery<R> {
         self.queue.ledger.close();
         // On its own thread the worker cannot be waited for: a handler that it called let go of the last handle.
         if first && !self.queue.is_own_thread() {
-            let command = Command::Shutdown(self.clock.now() + deadline);
+            let command = Command::Shutdown(after(self.clock.now(), deadline));
             if self.queue.commands.send_timeout(command, deadline).is_ok() {
                 let left = deadline.saturating_sub(started.elapsed());
                 // Ended or not, the time is up.

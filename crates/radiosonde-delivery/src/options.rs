@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::FOR_EVER;
+
 /// The limits of one delivery. Every one has a default; the setters are named after what they bound.
 ///
 /// ```
@@ -140,7 +142,7 @@ impl Backoff {
     /// `0.0..1.0`, shortens what is ours to choose.
     pub(crate) fn wait(&self, failed: u32, retry_after: Option<Duration>, random: f64) -> Duration {
         let doubled = self.initial.saturating_mul(1_u32 << failed.saturating_sub(1).min(31));
-        let jittered = doubled.min(self.maximum).mul_f64(1.0 - random / 2.0);
+        let jittered = doubled.min(self.maximum).min(FOR_EVER).mul_f64(1.0 - random / 2.0);
         jittered.max(retry_after.unwrap_or_default().min(Self::LONGEST_RETRY_AFTER))
     }
 }

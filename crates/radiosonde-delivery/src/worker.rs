@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, never, select};
 
 use crate::batch::Batch;
-use crate::clock::Clock;
+use crate::clock::{Clock, after};
 use crate::events;
 use crate::ledger::{DropReason, Dropped};
 use crate::options::Options;
@@ -172,12 +172,12 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             };
             let sink = &mut self.sink;
             let answer = catch_unwind(AssertUnwindSafe(|| sink.send(batch.records(), timeout)));
-            let (reason, after) = match answer {
+            let (reason, asked_for) = match answer {
                 Ok(Answer::Delivered) => {
                     batch.sent();
                     break;
                 }
-                Ok(Answer::Retry { reason, after }) => (reason, after),
+                Ok(Answer::Retry { reason, after: asked_for }) => (reason, asked_for),
                 Ok(Answer::Rejected { reason }) => {
                     self.queue.ledger.failed(reason);
                     batch.dropped(DropReason::Rejected);
@@ -195,8 +195,9 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
                 break;
             }
             self.queue.ledger.retried();
-            let wait = self.options.backoff.wait(failed, after, self.random.fraction());
-            self.pause(self.clock.now() + wait, after.is_some(), batch.records().len())?;
+            let wait = self.options.backoff.wait(failed, asked_for, self.random.fraction());
+            let until = after(self.clock.now(), wait);
+            self.pause(until, asked_for.is_some(), batch.records().len())?;
         }
         ControlFlow::Continue(())
     }

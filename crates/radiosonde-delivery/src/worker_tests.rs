@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::clock::FOR_EVER;
 use crate::clock::manual::ManualClock;
 use crate::worker::Command;
 use crate::{Answer, Backoff, Delivery, DropReason, Options, Queue, Record, Sink};
@@ -411,4 +412,36 @@ fn an_option_that_cannot_work_is_an_error_that_names_it() {
     let sink = Scripted { offered, timeouts, answers, lost };
     let error = Delivery::start("test", Options::new().queue_records(0), sink).unwrap_err();
     assert!(error.to_string().contains("`queue_records`"), "{error}");
+}
+
+#[test]
+fn endless_durations_and_odd_names_do_not_panic() {
+    let endless = Duration::MAX;
+    let options = Options::new()
+        .batch_delay(endless)
+        .request_timeout(endless)
+        .backoff(Backoff::new().initial(endless).maximum(endless));
+    let bench = Bench::new(options.clone());
+    bench.push([1]);
+    bench.answer(retry(None));
+    assert!(bench.next_wait() > HOUR, "for the batch");
+    let (done, _answered) = unbounded();
+    bench.queue.commands.send(Command::Flush(done)).unwrap();
+    assert!(bench.next_wait() > HOUR, "for the next attempt");
+    bench.clock.advance(FOR_EVER);
+    bench.answer(Answer::Delivered);
+    assert_eq!(bench.delivery.shutdown(endless).sent, 1);
+
+    let bench = Bench::new(options);
+    bench.push([1]);
+    bench.answer(Answer::Delivered);
+    bench.delivery.flush(endless).unwrap();
+
+    struct Nowhere;
+    impl Sink<Item> for Nowhere {
+        fn send(&mut self, _records: &[Item], _timeout: Duration) -> Answer {
+            Answer::Delivered
+        }
+    }
+    Delivery::start("odd\0name", Options::new(), Nowhere).unwrap();
 }
