@@ -25,7 +25,7 @@ fn a_capture_records_what_this_thread_executes_in_order() {
     execute!("capture.order.b", { number: 4 });
     assert_eq!(numbers(&capture), [1, 3, 4]);
     let events = capture.events();
-    assert!(events[0].name() == &"capture.order.a" && events[0].metadata("key") == "value");
+    assert!(events[0].name() == "capture.order.a" && events[0].metadata("key") == "value");
     assert_eq!(capture.events(), events, "looking takes nothing away");
 }
 

@@ -169,7 +169,7 @@ async fn nesting_survives_await_on_many_threads() {
     let events = capture.events();
     assert_eq!(events.len(), TASKS * 4 * 2);
     let start = |task: usize, depth: usize| {
-        let mut starts = events.iter().filter(|event| event.name() == &"futures.tree.start");
+        let mut starts = events.iter().filter(|event| event.name() == "futures.tree.start");
         starts
             .find(|event| event.metadata("task") == task && event.metadata("depth") == depth)
             .unwrap()

@@ -350,7 +350,7 @@ fn every_span_that_started_ends_exactly_once() {
     let mut open = Vec::new();
     for event in &events {
         let context = event.metadata(CONTEXT).as_u64().unwrap();
-        if event.name() == &"spans.once.start" {
+        if event.name() == "spans.once.start" {
             open.push(context);
         } else {
             let position = open.iter().position(|other| *other == context);
