@@ -22,16 +22,12 @@ fn total(order: &str, prices: &[&str]) -> Result<u64, ParseIntError> {
 /// A guard that is given the error, so that the exception can say what went wrong.
 fn checked_total(order: &str, prices: &[&str]) -> Result<u64, ParseIntError> {
     let span = span!("shop.total", { order });
-    match prices.iter().map(|price| price.parse::<u64>()).sum() {
-        Ok(total) => {
-            span.stop();
-            Ok(total)
-        }
-        Err(error) => {
-            span.error(&error);
-            Err(error)
-        }
+    let total = prices.iter().map(|price| price.parse::<u64>()).sum();
+    match &total {
+        Ok(_) => span.stop(),
+        Err(error) => span.error(error),
     }
+    total
 }
 
 fn main() {

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<u8, Box<dyn Error + Send + Sync>> {
-    match options::parse(std::env::args_os().skip(1))? {
+    let arguments = std::env::args_os().skip(1);
+    match options::parse(arguments).map_err(|error| format!("{error}; see `--help`"))? {
         Role::Help => {
             print!("{}", options::HELP);
             Ok(0)

@@ -36,6 +36,9 @@ pub(crate) async fn print(
     for check in &checks {
         print_check(check);
     }
+    if !reporters.analytics_can_be_checked() {
+        println!("-      product analytics are not checked: they go elsewhere, or nowhere");
+    }
     let holds = checks.iter().all(|check| check.failures.is_empty());
     println!("self-check: {}", if holds { "passed" } else { "failed" });
     Ok(holds)

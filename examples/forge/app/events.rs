@@ -164,3 +164,30 @@ radiosonde::declare! {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use radiosonde::DeclarationKind;
+    use serde_json::Value;
+
+    use super::EVENTS;
+
+    #[test]
+    fn the_events_of_ex_atlas_are_declared_with_all_their_keys() {
+        let original: Value = serde_json::from_str(include_str!("ex_atlas_events.json")).unwrap();
+        for event in original.as_array().unwrap() {
+            let declaration = EVENTS.iter().find(|ours| event["event"] == *ours.name()).unwrap();
+            let is_span = declaration.kind() == DeclarationKind::Span;
+            assert_eq!(event["type"] == "span", is_span, "{event}");
+            for key in event["measurements"].as_array().unwrap() {
+                assert!(
+                    declaration.measurements().iter().any(|field| *key == *field.key()),
+                    "{key}"
+                );
+            }
+            for key in event["metadata"].as_array().unwrap() {
+                assert!(declaration.metadata().iter().any(|field| *key == *field.key()), "{key}");
+            }
+        }
+    }
+}
