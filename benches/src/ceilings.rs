@@ -16,10 +16,10 @@ use crate::workload::Work;
 const CEILINGS: [(Work, f64); 6] = [
     (Work::EventUnheard, 8.0),
     (Work::EventUnheardBesideOthers, 8.0),
-    (Work::EventHandlers(1), 160.0),
-    (Work::EventHandlers(8), 430.0),
-    (Work::EventRuntimeName, 240.0),
-    (Work::SpanUnheard, 31.0),
+    (Work::EventHandlers(1), 130.0),
+    (Work::EventHandlers(8), 245.0),
+    (Work::EventRuntimeName, 210.0),
+    (Work::SpanUnheard, 14.0),
 ];
 
 /// Compares with the ceilings: what was counted, and an error that names all that is above.
