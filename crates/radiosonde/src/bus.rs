@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
@@ -283,6 +284,10 @@ impl Bus {
     }
 }
 
+// A panic is contained where it happens, and leaves nothing half-changed: no code of the user runs under the lock.
+impl UnwindSafe for Bus {}
+impl RefUnwindSafe for Bus {}
+
 impl Default for Bus {
     fn default() -> Self {
         Self::new()
@@ -320,18 +325,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Detaches this very handler. `false` if somebody else has done so, even if another handler has its id by now.
-    pub(crate) fn detach_handler(&self, handler: &Arc<Handler>) -> bool {
+    /// Detaches this very handler, if it is attached: another one may have its id by now.
+    pub(crate) fn detach_handler(&self, handler: &Arc<Handler>) {
         let mut state = self.state.lock();
-        let Some(position) =
-            state.attached.iter().position(|attached| Arc::ptr_eq(&attached.handler, handler))
-        else {
-            return false;
-        };
-        let removed = state.remove(position);
+        let position =
+            state.attached.iter().position(|attached| Arc::ptr_eq(&attached.handler, handler));
+        let removed = position.map(|position| state.remove(position));
         drop(state);
         drop_contained(removed);
-        true
     }
 
     /// Tells a call site who listens, now and from now on.

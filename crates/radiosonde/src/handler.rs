@@ -72,6 +72,8 @@ struct Failures {
     count: u64,
     in_a_row: u32,
     last: Option<String>,
+    /// It was detached for a failure, and `telemetry.handler.failure` was executed for that.
+    told: bool,
 }
 
 impl Handler {
@@ -116,16 +118,18 @@ impl Handler {
     fn failed(self: &Arc<Self>, event: &Event<'_>, payload: Box<dyn Any + Send>) {
         let reason = panic_message(&*payload);
         drop_payload(payload);
-        let (in_a_row, reason) = {
+        let Some(bus) = self.bus.upgrade() else { return };
+        let policy =
+            if bus.is_handler_failure(event.name()) { FailurePolicy::Detach } else { self.policy };
+        let (in_a_row, told) = {
             let mut failures = self.failures.lock();
             failures.count += 1;
             failures.in_a_row = failures.in_a_row.saturating_add(1);
             failures.last = Some(reason.clone());
-            (failures.in_a_row, reason)
+            let told = failures.told;
+            failures.told |= policy == FailurePolicy::Detach;
+            (failures.in_a_row, told)
         };
-        let Some(bus) = self.bus.upgrade() else { return };
-        let policy =
-            if bus.is_handler_failure(event.name()) { FailurePolicy::Detach } else { self.policy };
         match policy {
             FailurePolicy::Keep => {}
             FailurePolicy::Quarantine { initial, maximum } => {
@@ -135,10 +139,12 @@ impl Handler {
                     .store(clock::monotonic_time().saturating_add(pause).max(1), Relaxed);
             }
             FailurePolicy::Detach => {
-                // Of several threads in the same failing handler only one detaches it and tells.
-                if !bus.detach_handler(self) {
+                // Several threads may be in the same failing handler; one tells.
+                if told {
                     return;
                 }
+                // It may have been detached while it ran. That it failed is told all the same.
+                bus.detach_handler(self);
             }
         }
         bus.execute_handler_failure(event.name(), &self.id, &reason);

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use crate::event::Event;
 use crate::fields::Fields;
+use crate::handler::drop_payload;
 use crate::name::EventName;
 use crate::value::Value;
 
@@ -62,10 +64,18 @@ impl From<Value<'_>> for OwnedValue {
             Value::Secret => Self::Secret,
             Value::Str(text) => Self::Text(Cow::Owned(text.to_owned())),
             Value::Error(_) | Value::Display(_) | Value::Debug(_) | Value::Any(_) => {
-                Self::Text(Cow::Owned(value.to_string()))
+                Self::Text(Cow::Owned(contained_text(&value)))
             }
         }
     }
+}
+
+/// What something says of itself. Its code is the user's: a panic in it must not reach the emitting thread.
+pub(crate) fn contained_text(value: &dyn fmt::Display) -> String {
+    catch_unwind(AssertUnwindSafe(|| value.to_string())).unwrap_or_else(|payload| {
+        drop_payload(payload);
+        "[a value that panicked when it was shown]".to_owned()
+    })
 }
 
 macro_rules! from_numbers {

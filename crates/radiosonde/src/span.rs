@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 
 use smallvec::SmallVec;
 
@@ -15,7 +15,7 @@ use crate::fields::Fields;
 use crate::handler::panic_message;
 use crate::instrument::Instrumented;
 use crate::name::SpanName;
-use crate::owned::OwnedValue;
+use crate::owned::{OwnedValue, contained_text};
 use crate::site::SpanSite;
 use crate::value::Value;
 
@@ -296,7 +296,7 @@ impl<'a> Span<'a> {
     /// Ends the span as an exception of kind `error`, with the error's text as the reason.
     pub fn error(self, reason: &(impl fmt::Display + ?Sized)) {
         if self.is_enabled() {
-            self.exception("error", &reason.to_string());
+            self.exception("error", &contained_text(&reason));
         }
     }
 
@@ -424,6 +424,10 @@ impl Drop for Span<'_> {
         }
     }
 }
+
+// What is recorded is recorded whole or not at all, and a panic inside the span is what it is there to tell of.
+impl UnwindSafe for Span<'_> {}
+impl RefUnwindSafe for Span<'_> {}
 
 impl fmt::Debug for Span<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

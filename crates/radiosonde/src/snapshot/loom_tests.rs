@@ -1,1 +1,178 @@
+//! Every interleaving of readers and replacements, on loom's atomics (see the package `radiosonde-loom`).
 
+use std::sync::Arc;
+
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use loom::thread;
+
+use super::*;
+
+/// A value that knows, and whose place knows, whether it was dropped.
+struct Tracked {
+    dropped: Arc<AtomicBool>,
+}
+
+impl Tracked {
+    fn new() -> (Self, Arc<AtomicBool>) {
+        let dropped = Arc::new(AtomicBool::new(false));
+        (Self { dropped: dropped.clone() }, dropped)
+    }
+
+    fn assert_alive(&self) {
+        assert!(!self.dropped.load(SeqCst), "a reader holds a value that was dropped");
+    }
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        assert!(!self.dropped.swap(true, SeqCst), "a value was dropped twice");
+    }
+}
+
+fn explore(preemptions: usize, test: impl Fn() + Send + Sync + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(preemptions);
+    model.check(test);
+}
+
+fn published(place: &Arc<Place<Tracked>>, value: Tracked) -> Published<Tracked> {
+    let mut published = Published::nothing();
+    published.add_place(PlaceRef::Shared(place.clone()));
+    published.replace(Some(value), &mut Retired::default());
+    published
+}
+
+fn read(place: &Place<Tracked>) {
+    let pin = Pin::new();
+    if let Some(value) = place.read(&pin) {
+        value.assert_alive();
+        thread::yield_now();
+        value.assert_alive();
+    }
+}
+
+#[test]
+fn a_value_lives_while_a_reader_holds_it_and_no_longer() {
+    explore(4, || {
+        let place = Arc::new(Place::unknown());
+        let (value, dropped) = Tracked::new();
+        let mut published = published(&place, value);
+        let reader = thread::spawn({
+            let place = place.clone();
+            move || read(&place)
+        });
+        published.replace(None, &mut Retired::default());
+        reader.join().unwrap();
+        assert!(dropped.load(SeqCst), "nobody reads it any more, and it was not dropped");
+    });
+}
+
+#[test]
+fn of_two_last_readers_one_drops_the_value() {
+    explore(3, || {
+        let place = Arc::new(Place::unknown());
+        let (value, dropped) = Tracked::new();
+        let mut published = published(&place, value);
+        let readers = [(); 2].map(|()| {
+            let place = place.clone();
+            thread::spawn(move || read(&place))
+        });
+        published.replace(None, &mut Retired::default());
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        assert!(dropped.load(SeqCst), "nobody reads it any more, and it was not dropped");
+    });
+}
+
+#[test]
+fn a_thread_that_frees_its_own_value_leaves_those_of_others_alone() {
+    explore(3, || {
+        let places = [(); 2].map(|()| Arc::new(Place::unknown()));
+        let (first, first_dropped) = Tracked::new();
+        let (second, second_dropped) = Tracked::new();
+        let mut first = published(&places[0], first);
+        let mut second = published(&places[1], second);
+        let reader = thread::spawn({
+            let place = places[0].clone();
+            move || read(&place)
+        });
+        let other = thread::spawn(move || second.replace(None, &mut Retired::default()));
+        first.replace(None, &mut Retired::default());
+        reader.join().unwrap();
+        other.join().unwrap();
+        assert!(first_dropped.load(SeqCst) && second_dropped.load(SeqCst));
+    });
+}
+
+#[test]
+fn a_reader_that_comes_back_finds_the_new_value_or_none() {
+    explore(3, || {
+        let place = Arc::new(Place::unknown());
+        let (value, old_dropped) = Tracked::new();
+        let mut published = published(&place, value);
+        let reader = thread::spawn({
+            let place = place.clone();
+            move || {
+                read(&place);
+                read(&place);
+            }
+        });
+        let (value, new_dropped) = Tracked::new();
+        published.replace(Some(value), &mut Retired::default());
+        reader.join().unwrap();
+        assert!(old_dropped.load(SeqCst) && !new_dropped.load(SeqCst));
+        drop(published);
+        assert!(new_dropped.load(SeqCst));
+    });
+}
+
+#[test]
+fn a_nested_reader_keeps_what_the_outer_one_found() {
+    explore(3, || {
+        let place = Arc::new(Place::unknown());
+        let (value, dropped) = Tracked::new();
+        let mut published = published(&place, value);
+        let reader = thread::spawn({
+            let place = place.clone();
+            move || {
+                let pin = Pin::new();
+                let outer = place.read(&pin);
+                read(&place);
+                if let Some(value) = outer {
+                    value.assert_alive();
+                }
+            }
+        });
+        published.replace(None, &mut Retired::default());
+        reader.join().unwrap();
+        assert!(dropped.load(SeqCst));
+    });
+}
+
+#[test]
+fn a_reader_may_replace_what_it_reads() {
+    explore(3, || {
+        let place = Arc::new(Place::unknown());
+        let (value, dropped) = Tracked::new();
+        let mut published = published(&place, value);
+        let reads = Arc::new(AtomicUsize::new(0));
+        let reader = thread::spawn({
+            let (place, reads) = (place.clone(), reads.clone());
+            move || {
+                read(&place);
+                reads.fetch_add(1, SeqCst);
+            }
+        });
+        {
+            let pin = Pin::new();
+            let found = place.read(&pin);
+            published.replace(None, &mut Retired::default());
+            if let Some(value) = found {
+                value.assert_alive();
+            }
+        }
+        reader.join().unwrap();
+        assert!(dropped.load(SeqCst) && reads.load(SeqCst) == 1);
+    });
+}

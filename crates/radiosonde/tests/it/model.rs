@@ -234,6 +234,7 @@ struct Attached {
     behaviour: Arc<Behaviour>,
     failures: Mutex<Vec<String>>,
     is_silent: AtomicBool,
+    has_failed: AtomicBool,
 }
 
 impl Model {
@@ -257,12 +258,11 @@ impl Model {
         let policy = if name == FAILURE { Policy::Detach } else { handler.behaviour.policy };
         match policy {
             Policy::Detach => {
-                let mut attached = self.attached.lock().unwrap();
-                let before = attached.len();
-                attached.retain(|other| !Arc::ptr_eq(other, handler));
-                if attached.len() == before {
+                // A handler that was called again meanwhile, inside its own call, fails once.
+                if handler.has_failed.swap(true, Relaxed) {
                     return;
                 }
+                self.attached.lock().unwrap().retain(|other| !Arc::ptr_eq(other, handler));
             }
             Policy::QuarantineForEver => handler.is_silent.store(true, Relaxed),
             Policy::Keep | Policy::QuarantineForNoTime => {}
@@ -304,6 +304,7 @@ impl Subject for Model {
             behaviour: behaviour.clone(),
             failures: Mutex::default(),
             is_silent: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
         }));
         Ok(())
     }
