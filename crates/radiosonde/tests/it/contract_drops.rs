@@ -2,12 +2,12 @@
 //!
 //! Those that look at the moment of a drop run alone: a dispatch in flight delays it, also one of another test.
 
-use std::sync::{Arc, Barrier, Weak, mpsc};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 
 use radiosonde::Bus;
 
-use crate::contract_journal::{Alive, Journal, OnDrop, alone, execute_on};
+use crate::contract_journal::{Alive, Journal, Meeting, OnDrop, alone, execute_on};
 
 #[test]
 fn what_a_detached_handler_captured_is_dropped_at_once_though_another_thread_idles() {
@@ -18,7 +18,7 @@ fn what_a_detached_handler_captured_is_dropped_at_once_though_another_thread_idl
             let alive = Alive::default();
             let token = alive.token();
             bus.attach("log", "a", move |_| token.hold()).unwrap();
-            let (idle, go_on) = (Barrier::new(2), Barrier::new(2));
+            let (idle, go_on) = (Meeting::of(2), Meeting::of(2));
             thread::scope(|scope| {
                 scope.spawn(|| {
                     execute_on(&bus, "a");
@@ -42,7 +42,7 @@ fn what_a_detached_handler_captured_is_dropped_with_the_last_dispatch_in_flight(
         || {
             let bus = Bus::new();
             let alive = Alive::default();
-            let (inside, outside) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+            let (inside, outside) = (Arc::new(Meeting::of(2)), Arc::new(Meeting::of(2)));
             bus.attach("log", "a", {
                 let (inside, outside, token) = (inside.clone(), outside.clone(), alive.token());
                 move |_| {

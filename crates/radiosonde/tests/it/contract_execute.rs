@@ -1,12 +1,12 @@
 //! The contract: how an event reaches its handlers.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use radiosonde::{Bus, EventName, Value, attach, capture, detach, execute};
 
-use crate::contract_journal::{Journal, execute_on, name};
+use crate::contract_journal::{Journal, Meeting, execute_on, name};
 
 radiosonde::declare! {
     /// All events of these tests.
@@ -123,7 +123,7 @@ fn handlers_may_attach_detach_list_and_execute() {
 fn other_threads_go_on_while_a_handler_runs() {
     let bus = Bus::new();
     let journal = Journal::default();
-    let (inside, outside) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (inside, outside) = (Arc::new(Meeting::of(2)), Arc::new(Meeting::of(2)));
     bus.attach("waits", "slow", {
         let (inside, outside) = (inside.clone(), outside.clone());
         move |_| {

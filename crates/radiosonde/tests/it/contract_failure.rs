@@ -2,14 +2,14 @@
 
 use std::panic::{panic_any, resume_unwind};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use radiosonde::{Bus, Event, FailurePolicy, Value};
 
-use crate::contract_journal::{Journal, OnDrop, alone, execute_on, keys};
+use crate::contract_journal::{Journal, Meeting, OnDrop, alone, execute_on, keys};
 
 const FAILURE: &str = "telemetry.handler.failure";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -198,7 +198,7 @@ fn many_threads_in_one_failing_handler_detach_it_once_and_tell_once() {
     let bus = Bus::new();
     let journal = Journal::default();
     attach_observer(&bus, &journal, "observer");
-    let inside = Arc::new(Barrier::new(THREADS));
+    let inside = Arc::new(Meeting::of(THREADS));
     let handler = {
         let inside = inside.clone();
         move |_: &Event<'_>| {
@@ -237,7 +237,7 @@ fn a_handler_that_was_detached_before_it_failed_is_told_all_the_same() {
 fn a_handler_attached_anew_survives_the_failure_of_its_predecessor() {
     let bus = Bus::new();
     let journal = Journal::default();
-    let (inside, outside) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let (inside, outside) = (Arc::new(Meeting::of(2)), Arc::new(Meeting::of(2)));
     bus.attach("log", "a", {
         let (inside, outside) = (inside.clone(), outside.clone());
         move |_| {

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use radiosonde::{Bus, Event, EventName, Fields};
 
@@ -66,6 +67,30 @@ impl<F: FnMut()> OnDrop<F> {
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
+    }
+}
+
+/// Where threads meet once. Unlike a barrier it gives up, so that a bus that is broken makes a test fail and not wait.
+pub(crate) struct Meeting {
+    expected: usize,
+    arrived: Mutex<usize>,
+    all: Condvar,
+}
+
+impl Meeting {
+    pub(crate) fn of(expected: usize) -> Self {
+        Self { expected, arrived: Mutex::new(0), all: Condvar::new() }
+    }
+
+    pub(crate) fn wait(&self) {
+        let mut arrived = self.arrived.lock().unwrap();
+        *arrived += 1;
+        self.all.notify_all();
+        let is_early = |arrived: &mut usize| *arrived < self.expected;
+        let (arrived, outcome) =
+            self.all.wait_timeout_while(arrived, Duration::from_secs(30), is_early).unwrap();
+        drop(arrived);
+        assert!(!outcome.timed_out(), "somebody did not come");
     }
 }
 
