@@ -16,7 +16,7 @@ use crate::handler::{FailurePolicy, Handler, HandlerId, HandlerInfo, HandlerList
 use crate::name::{EventName, SpanName};
 use crate::names::NameCache;
 use crate::pattern::EventPattern;
-use crate::site::Site;
+use crate::site::{Site, SpanSite};
 use crate::snapshot::{self, Pin, Place, PlaceRef, Published, Retired};
 use crate::span::{Source, Span};
 use crate::value::Value;
@@ -65,12 +65,28 @@ struct State {
     /// In the order they were attached, which is the order they are called in.
     attached: Vec<Attached>,
     /// The names that were executed somewhere, with their handlers.
-    events: HashMap<EventName, Published<HandlerList>>,
+    events: HashMap<EventName, Executed>,
 }
 
 struct Attached {
     handler: Arc<Handler>,
     patterns: SmallVec<[EventPattern; 1]>,
+}
+
+/// An event that is executed somewhere.
+struct Executed {
+    handlers: Published<HandlerList>,
+    /// The spans that it is an event of, which keep an account of their own.
+    spans: Vec<&'static SpanSite>,
+}
+
+impl Executed {
+    fn publish(&mut self, handlers: SmallVec<[Arc<Handler>; 4]>, retired: &mut Retired) {
+        self.handlers.replace((!handlers.is_empty()).then_some(HandlerList(handlers)), retired);
+        for span in &self.spans {
+            span.refresh();
+        }
+    }
 }
 
 impl Attached {
@@ -95,39 +111,30 @@ impl State {
     /// Publishes the handlers of all events that one of these patterns matches. What they replace goes with `retired`.
     fn publish(&mut self, patterns: &[EventPattern], retired: &mut Retired) {
         let mut events = std::mem::take(&mut self.events);
-        let mut publish = |name: &EventName, event: &mut Published<HandlerList>| {
-            let handlers = self.handlers(name);
-            event.replace((!handlers.is_empty()).then_some(HandlerList(handlers)), retired);
-        };
         if patterns.iter().all(|pattern| pattern.as_name().is_some()) {
             for name in patterns.iter().filter_map(EventPattern::as_name) {
                 if let Some(event) = events.get_mut(name) {
-                    publish(name, event);
+                    event.publish(self.handlers(name), retired);
                 }
             }
         } else {
             for (name, event) in &mut events {
                 if patterns.iter().any(|pattern| pattern.matches(name)) {
-                    publish(name, event);
+                    event.publish(self.handlers(name), retired);
                 }
             }
         }
         self.events = events;
     }
 
-    fn add_place(&mut self, name: &EventName, place: PlaceRef<HandlerList>) {
-        if !self.events.contains_key(name) {
-            let handlers = self.handlers(name);
-            let mut event = Published::nothing();
-            event.replace(
-                (!handlers.is_empty()).then_some(HandlerList(handlers)),
-                &mut Retired::default(),
-            );
-            self.events.insert(name.clone(), event);
-        }
-        if let Some(event) = self.events.get_mut(name) {
-            event.add_place(place);
-        }
+    /// The event of that name, with its handlers if it is new.
+    fn executed(&mut self, name: &EventName) -> &mut Executed {
+        let handlers = (!self.events.contains_key(name)).then(|| self.handlers(name));
+        self.events.entry(name.clone()).or_insert_with(|| {
+            let mut event = Executed { handlers: Published::nothing(), spans: Vec::new() };
+            event.publish(handlers.unwrap_or_default(), &mut Retired::default());
+            event
+        })
     }
 
     /// Takes the handler out. Drop what comes back outside of the lock: it may be the last reference to the closure.
@@ -340,7 +347,20 @@ impl Shared {
         let mut state = self.state.lock();
         // Another thread may have come first.
         if site.place().is_unknown() {
-            state.add_place(site.name(), PlaceRef::Static(site.place()));
+            state.executed(site.name()).handlers.add_place(PlaceRef::Static(site.place()));
+        }
+    }
+
+    /// Tells a span's call site who listens to its three events, now and from now on.
+    pub(crate) fn register_span(&self, span: &'static SpanSite) {
+        let mut state = self.state.lock();
+        if span.stop.place().is_unknown() {
+            for site in [&span.start, &span.stop, &span.exception] {
+                let event = state.executed(site.name());
+                event.handlers.add_place(PlaceRef::Static(site.place()));
+                event.spans.push(span);
+            }
+            span.refresh();
         }
     }
 
@@ -356,9 +376,9 @@ impl Shared {
     #[cold]
     fn first_listening<'a>(&'a self, name: &EventName) -> Option<Listening<'a>> {
         let mut state = self.state.lock();
-        if let Some(place) =
-            self.names.insert(name, |place| state.add_place(name, PlaceRef::Shared(place)))
-        {
+        if let Some(place) = self.names.insert(name, |place| {
+            state.executed(name).handlers.add_place(PlaceRef::Shared(place));
+        }) {
             return (!place.is_nothing()).then_some(Listening(Kind::Cached(place)));
         }
         // The cache is full, so this name is matched each time.

@@ -13,7 +13,7 @@ use crate::value::Value;
 pub struct Fields<'a> {
     layer: Layer<'a>,
     /// What this lies over.
-    under: Option<&'a Fields<'a>>,
+    under: Option<&'a Self>,
 }
 
 #[derive(Clone, Copy)]

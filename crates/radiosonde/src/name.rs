@@ -104,6 +104,7 @@ impl EventName {
     }
 
     /// The parts between the dots; at least one.
+    #[must_use]
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> + Clone {
         self.as_str().split('.')
     }

@@ -3,6 +3,8 @@
 //! Public for the macros only, through `__private`.
 #![allow(missing_docs)]
 
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
 use crate::bus::{self, Listening};
 use crate::declare::{DeclaredEvent, DeclaredSpan};
 use crate::event::Event;
@@ -74,38 +76,51 @@ impl Site {
 /// The static behind each `span!` with a literal, and in each declared span.
 #[derive(Debug)]
 pub struct SpanSite {
+    /// What is known of the three together, so that one load is enough where nobody listens.
+    state: AtomicU8,
     pub(crate) start: Site,
     pub(crate) stop: Site,
     pub(crate) exception: Site,
 }
 
+const NOBODY: u8 = 0;
+const SOMEBODY: u8 = 1;
+const UNKNOWN: u8 = 2;
+
 impl SpanSite {
     #[must_use]
     pub const fn new(start: EventName, stop: EventName, exception: EventName) -> Self {
-        Self { start: Site::new(start), stop: Site::new(stop), exception: Site::new(exception) }
+        let state = AtomicU8::new(UNKNOWN);
+        Self {
+            state,
+            start: Site::new(start),
+            stop: Site::new(stop),
+            exception: Site::new(exception),
+        }
     }
 
     /// Whether anybody is listening to one of the three events. The first time it asks the bus.
     #[inline(always)]
     pub fn is_enabled(&'static self) -> bool {
-        !self.is_nothing() && (!self.stop.handlers.is_unknown() || self.learn())
+        match self.state.load(Relaxed) {
+            NOBODY => false,
+            UNKNOWN => self.learn(),
+            _ => true,
+        }
     }
 
-    #[inline(always)]
-    fn is_nothing(&self) -> bool {
-        self.start.handlers.is_nothing()
-            & self.stop.handlers.is_nothing()
-            & self.exception.handlers.is_nothing()
-    }
-
-    /// Asks about all three. The one that tells whether that was done is asked last.
     #[cold]
     #[inline(never)]
     fn learn(&'static self) -> bool {
-        for site in [&self.start, &self.exception, &self.stop] {
-            site.learn();
-        }
-        !self.is_nothing()
+        bus::global().shared().register_span(self);
+        self.state.load(Relaxed) != NOBODY
+    }
+
+    /// The handlers of one of the three may have changed. Whoever says so holds the bus's lock.
+    pub(crate) fn refresh(&self) {
+        let sites = [&self.start, &self.stop, &self.exception];
+        let nobody = sites.iter().all(|site| site.handlers.is_nothing());
+        self.state.store(if nobody { NOBODY } else { SOMEBODY }, Relaxed);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::fields::Fields;
 use crate::handler::panic_message;
 use crate::instrument::Instrumented;
-use crate::name::SpanName;
+use crate::name::{EventName, SpanName};
 use crate::owned::{OwnedValue, contained_text};
 use crate::site::SpanSite;
 use crate::value::Value;
@@ -103,26 +103,26 @@ enum Phase {
 }
 
 impl Source {
-    fn execute(&self, phase: Phase, measurements: Fields<'_>, metadata: Fields<'_>) {
-        match self {
-            Self::Site(site) => {
-                let site = match phase {
-                    Phase::Start => &site.start,
-                    Phase::Stop => &site.stop,
-                    Phase::Exception => &site.exception,
-                };
-                if site.is_enabled() {
-                    site.dispatch(&Event::new(site.name(), measurements, metadata));
-                }
-            }
-            Self::Bus(bus, name) => {
-                let name = match phase {
-                    Phase::Start => name.start(),
-                    Phase::Stop => name.stop(),
-                    Phase::Exception => name.exception(),
-                };
-                if let Some(listening) = bus.shared().listening(name) {
-                    listening.dispatch(&Event::new(name, measurements, metadata));
+    #[inline(always)]
+    fn name(&self, phase: Phase) -> &EventName {
+        match (self, phase) {
+            (Self::Site(site), Phase::Start) => site.start.name(),
+            (Self::Site(site), Phase::Stop) => site.stop.name(),
+            (Self::Site(site), Phase::Exception) => site.exception.name(),
+            (Self::Bus(_, name), Phase::Start) => name.start(),
+            (Self::Bus(_, name), Phase::Stop) => name.stop(),
+            (Self::Bus(_, name), Phase::Exception) => name.exception(),
+        }
+    }
+
+    fn dispatch(&self, phase: Phase, event: &Event<'_>) {
+        match (self, phase) {
+            (Self::Site(site), Phase::Start) => site.start.dispatch(event),
+            (Self::Site(site), Phase::Stop) => site.stop.dispatch(event),
+            (Self::Site(site), Phase::Exception) => site.exception.dispatch(event),
+            (Self::Bus(bus, _), _) => {
+                if let Some(listening) = bus.shared().listening(event.name()) {
+                    listening.dispatch(event);
                 }
             }
         }
@@ -194,7 +194,9 @@ impl Running<'_> {
         };
         let recorded = Fields::owned(&self.metadata).over(&start);
         let own = if self.parent.is_some() { own } else { &own[..own.len() - 1] };
-        self.source.execute(phase, measurements, Fields::unique(own).over(&recorded));
+        let event =
+            Event::new(self.source.name(phase), measurements, Fields::unique(own).over(&recorded));
+        self.source.dispatch(phase, &event);
     }
 }
 
