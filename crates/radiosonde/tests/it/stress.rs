@@ -35,6 +35,14 @@ impl<const THREADS: usize> Begun<THREADS> {
         fence(SeqCst);
         from_fn(|thread| self.0[thread].load(SeqCst))
     }
+
+    /// Waits until every thread has ended the event it is at, and begun another one.
+    fn wait_for_another(&self) {
+        let now = self.now();
+        while self.now().iter().zip(now).any(|(later, now)| *later <= now) {
+            thread::yield_now();
+        }
+    }
 }
 
 /// What a handler captures: says how many of its kind are alive, and whether it is itself.
@@ -233,13 +241,11 @@ fn churned_handlers_see_the_events_between_attach_and_detach_and_no_other() {
         })
         .collect();
     // Neither before the first event nor after the last: then this would be no churn.
-    while begun.now().contains(&0) {
-        thread::yield_now();
-    }
+    begun.wait_for_another();
 
     let ids: Vec<String> = (0..HANDLERS).map(|handler| format!("churn-{handler}")).collect();
     let mut churned = 0;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let attached: Vec<_> = ids
             .iter()
             .map(|id| {
@@ -257,17 +263,20 @@ fn churned_handlers_see_the_events_between_attach_and_detach_and_no_other() {
                 (id, seen, before, begun.now())
             })
             .collect();
-        let detached = attached.into_iter().map(|(id, seen, before_attach, after_attach)| {
-            let before_detach = begun.now();
-            bus.detach(id).unwrap();
-            (seen, [before_attach, after_attach, before_detach, begun.now()])
-        });
-        // Wait until what was in flight at the last detach has ended: its handlers may still be noting it.
-        let detached: Vec<_> = detached.collect();
-        let now = begun.now();
-        while begun.now().iter().zip(now).any(|(later, now)| *later <= now) {
-            thread::yield_now();
+        // Without this a busy machine may never run an executor while the handlers are there.
+        if round % 2 == 0 {
+            begun.wait_for_another();
         }
+        let detached: Vec<_> = attached
+            .into_iter()
+            .map(|(id, seen, before_attach, after_attach)| {
+                let before_detach = begun.now();
+                bus.detach(id).unwrap();
+                (seen, [before_attach, after_attach, before_detach, begun.now()])
+            })
+            .collect();
+        // What was in flight at the last detach may still be noted.
+        begun.wait_for_another();
         for (seen, times) in detached {
             for thread in 0..EXECUTORS {
                 churned += seen[thread].check(times.map(|time| time[thread]));

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::panic::{catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -190,4 +190,49 @@ fn what_a_handler_captured_is_dropped_even_if_its_last_reader_is_ending() {
         thread::yield_now();
     }
     assert!(is_alive.upgrade().is_none());
+}
+
+/// What the bus keeps for a thread is given to another one when the thread ends; from then on the two must not share it.
+#[test]
+fn a_thread_that_ends_keeps_clear_of_one_that_begins() {
+    let meet = || Arc::new(Barrier::new(2));
+    let (ending_is_in, ending_may_go) = (meet(), meet());
+    let (beginning_is_in, beginning_may_go) = (meet(), meet());
+    attach("teardown-ending", "teardown.share.ending", {
+        let (is_in, may_go) = (ending_is_in.clone(), ending_may_go.clone());
+        move |_| {
+            is_in.wait();
+            may_go.wait();
+        }
+    })
+    .unwrap();
+    attach("teardown-before", "teardown.share.before", |_| ()).unwrap();
+    let captured = Arc::new(());
+    let is_alive = Arc::downgrade(&captured);
+    attach("teardown-beginning", "teardown.share.beginning", {
+        let (is_in, may_go) = (beginning_is_in.clone(), beginning_may_go.clone());
+        move |_| {
+            let _captured = &captured;
+            is_in.wait();
+            may_go.wait();
+        }
+    })
+    .unwrap();
+
+    let ending = thread::spawn(|| {
+        FIRST.set(Some(AtEnd(Box::new(|| execute!("teardown.share.ending")))));
+        execute!("teardown.share.before");
+    });
+    ending_is_in.wait();
+    let beginning = thread::spawn(|| execute!("teardown.share.beginning"));
+    beginning_is_in.wait();
+    ending_may_go.wait();
+    ending.join().unwrap();
+
+    detach("teardown-beginning").unwrap();
+    assert!(is_alive.upgrade().is_some(), "dropped while a thread is in the handler");
+    beginning_may_go.wait();
+    beginning.join().unwrap();
+    detach("teardown-ending").unwrap();
+    detach("teardown-before").unwrap();
 }
