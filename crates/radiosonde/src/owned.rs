@@ -79,16 +79,33 @@ pub(crate) fn contained_text(value: &dyn fmt::Display) -> String {
 }
 
 macro_rules! from_numbers {
-    ($($number:ty)*) => {$(
+    ($($variant:ident($wide:ty): $($number:ty)*;)*) => {$($(
         impl From<$number> for OwnedValue {
+            #[inline(always)]
             fn from(number: $number) -> Self {
-                Value::from(number).to_owned()
+                Self::$variant(number as $wide)
             }
         }
-    )*};
+    )*)*};
 }
 
-from_numbers! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 bool Duration }
+from_numbers! {
+    I64(i64): i8 i16 i32 i64 isize;
+    U64(u64): u8 u16 u32 u64 usize;
+    F64(f64): f32 f64;
+}
+
+impl From<bool> for OwnedValue {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<Duration> for OwnedValue {
+    fn from(duration: Duration) -> Self {
+        Self::Duration(duration)
+    }
+}
 
 impl From<&'static str> for OwnedValue {
     fn from(text: &'static str) -> Self {

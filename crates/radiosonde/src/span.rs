@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
 
 use smallvec::SmallVec;
 
@@ -72,9 +73,7 @@ struct Running<'a, F: ?Sized = [(&'static str, Value<'a>)]> {
     parent: Option<SpanContext>,
     /// The monotonic time.
     started: u64,
-    /// The thread was unwinding already when the span started, so unwinding says nothing about the span.
-    started_in_panic: bool,
-    /// What becomes of it when it is dropped.
+    /// What it is if it is dropped.
     dropped: Dropped,
     measurements: SmallVec<[(&'static str, OwnedValue); 2]>,
     metadata: SmallVec<[(&'static str, OwnedValue); 4]>,
@@ -82,9 +81,13 @@ struct Running<'a, F: ?Sized = [(&'static str, Value<'a>)]> {
     start: F,
 }
 
+/// As large as a word, like all that comes before what a span is started with: that is then copied as it lies, in one go.
 #[derive(Clone, Copy)]
+#[repr(usize)]
 enum Dropped {
     Guard,
+    /// A guard that was started while the thread was unwinding already, so that unwinding says nothing about the span.
+    GuardInPanic,
     Future,
 }
 
@@ -239,10 +242,9 @@ impl<'a> Span<'a> {
                 context,
                 parent: parent.or_else(SpanContext::current),
                 started,
-                started_in_panic: std::thread::panicking(),
-                dropped: Dropped::Guard,
-                measurements: SmallVec::new_const(),
-                metadata: SmallVec::new_const(),
+                dropped: if thread::panicking() { Dropped::GuardInPanic } else { Dropped::Guard },
+                measurements: SmallVec::new(),
+                metadata: SmallVec::new(),
                 lifetime: PhantomData,
                 start: metadata,
             },
@@ -394,7 +396,6 @@ impl<'a> Span<'a> {
             context: running.context.clone(),
             parent: running.parent.take(),
             started: running.started,
-            started_in_panic: running.started_in_panic,
             dropped: running.dropped,
             measurements: std::mem::take(&mut running.measurements),
             metadata: start.chain(recorded).collect(),
@@ -408,10 +409,10 @@ impl<'a> Span<'a> {
     fn dropped(&mut self) {
         let Some(running) = self.0.take() else { return };
         let (kind, reason) = match running.dropped {
-            _ if std::thread::panicking() && !running.started_in_panic => {
-                ("panic", "the thread panicked")
+            Dropped::Guard if thread::panicking() => ("panic", "the thread panicked"),
+            Dropped::Guard | Dropped::GuardInPanic => {
+                ("dropped", "the span was dropped before it was stopped")
             }
-            Dropped::Guard => ("dropped", "the span was dropped before it was stopped"),
             Dropped::Future => ("cancelled", "the future was dropped before it was done"),
         };
         Span(Some(running)).exception(kind, reason);
