@@ -298,6 +298,15 @@ fn quarantine_silences_a_failing_handler_and_tries_it_again() {
     assert_eq!(failures, [1, 2]);
 }
 
+/// Executes `a` until its handler was called so often.
+fn execute_until(bus: &Bus, calls: &AtomicU64, count: u64) {
+    let begun = Instant::now();
+    while calls.load(SeqCst) < count {
+        execute_on(bus, "a");
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is not called any more");
+    }
+}
+
 #[test]
 fn each_failure_in_a_row_doubles_the_quarantine() {
     let bus = Bus::new();
@@ -312,9 +321,7 @@ fn each_failure_in_a_row_doubles_the_quarantine() {
     })
     .unwrap();
     let begun = Instant::now();
-    while calls.load(SeqCst) < 15 {
-        execute_on(&bus, "a");
-    }
+    execute_until(&bus, &calls, 15);
     // 1 + 2 + … + 2^13 microseconds of silence lie between 15 failures.
     assert!(begun.elapsed() >= Duration::from_micros((1 << 14) - 1), "{:?}", begun.elapsed());
 }
@@ -333,14 +340,9 @@ fn a_call_that_succeeds_ends_the_row_of_failures() {
         }
     })
     .unwrap();
-    let execute_until = |count| {
-        while calls.load(SeqCst) < count {
-            execute_on(&bus, "a");
-        }
-    };
-    execute_until(17);
+    execute_until(&bus, &calls, 17);
     let begun = Instant::now();
-    execute_until(24);
+    execute_until(&bus, &calls, 24);
     // Silence of 63 microseconds lies between these failures; it would be four seconds if the row went on.
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
 }

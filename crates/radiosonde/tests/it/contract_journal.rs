@@ -88,7 +88,7 @@ impl Meeting {
         self.all.notify_all();
         let is_early = |arrived: &mut usize| *arrived < self.expected;
         let (arrived, outcome) =
-            self.all.wait_timeout_while(arrived, Duration::from_secs(30), is_early).unwrap();
+            self.all.wait_timeout_while(arrived, Duration::from_secs(10), is_early).unwrap();
         drop(arrived);
         assert!(!outcome.timed_out(), "somebody did not come");
     }
