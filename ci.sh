@@ -93,7 +93,8 @@ step_loom() { cargo test --release --locked --package radiosonde-loom; }
 
 step_sanitize() {
     cargo +nightly --version >/dev/null 2>&1 || leave_out "there is no nightly toolchain (rustup toolchain install nightly)"
-    RUSTFLAGS="-Zsanitizer=address" cargo +nightly test --locked --target-dir "$target/address" \
+    LSAN_OPTIONS="suppressions=$PWD/tests/leak-sanitizer.supp" RUSTFLAGS="-Zsanitizer=address" \
+        cargo +nightly test --locked --target-dir "$target/address" \
         --target "$host" --package radiosonde --lib --test it -- --skip ui::
 
     # With rust-src the standard library is built with the sanitizer, too. Without it what happens inside it is invisible:
