@@ -109,14 +109,14 @@ step_sanitize() {
     TSAN_OPTIONS=$options CARGO_PROFILE_RELEASE_DEBUG=1 \
         RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg radiosonde_fence" \
         cargo +nightly test "${build_std[@]}" --release --locked --target-dir "$target/thread" \
-        --target "$host" --package radiosonde --lib --test it -- --test-threads=1 snapshot stress
+        --target "$host" --package radiosonde --test it -- --test-threads=1 stress model teardown
 }
 
 step_miri() {
     cargo +nightly miri --version >/dev/null 2>&1 ||
         leave_out "Miri is not installed (rustup component add miri rust-src --toolchain nightly)"
     MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --locked --target-dir "$target/miri" \
-        --package radiosonde --lib snapshot
+        --package radiosonde --lib --test it -- contract_attach contract_drops contract_execute contract_failure
 }
 
 # Instruction counts, which no load of the machine changes; times are for people: `cargo bench -p radiosonde-benches`.
