@@ -54,7 +54,7 @@ pub fn capture<'a>(events: impl IntoIterator<Item = &'a str>) -> Capture {
 
     let scope = Scope(NEXT.fetch_add(1, Relaxed));
     let recorded = Arc::new(Recorded::default());
-    let id = format!("capture-{}", scope.0);
+    let id = format!("telemetry.capture.{}", scope.0);
     let attached = bus::global().attach_many(&*id, events, {
         let recorded = recorded.clone();
         move |event: &Event<'_>| {

@@ -274,7 +274,8 @@ fn compare(left: Value<'_>, right: Value<'_>) -> Option<Ordering> {
 }
 
 impl PartialEq for Value<'_> {
-    /// Equal numbers, equal texts (however they are given), equal truth values, or both nothing. Secrets equal nothing.
+    /// Equal numbers, equal truth values, both nothing, or a text and something that shows as that text. Two things that
+    /// only show as text are not compared, and secrets equal nothing.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,

@@ -105,12 +105,17 @@ impl Handler {
     /// The call of a handler that failed before and is in quarantine.
     #[cold]
     fn call_if_due(&self, event: &Event<'_>) {
-        if clock::monotonic_time() < self.silent_until.load(Relaxed) {
+        let until = self.silent_until.load(Relaxed);
+        if clock::monotonic_time() < until {
             return;
         }
         (self.run)(event);
-        self.failures.lock().in_a_row = 0;
-        self.silent_until.store(0, Relaxed);
+        let mut failures = self.failures.lock();
+        // Another thread may have called it, too, and seen it fail: then that counts.
+        if self.silent_until.load(Relaxed) == until {
+            failures.in_a_row = 0;
+            self.silent_until.store(0, Relaxed);
+        }
     }
 
     /// It panicked: counts that, and does what the policy says. Allocates; failures are rare.
@@ -121,33 +126,38 @@ impl Handler {
         let Some(bus) = self.bus.upgrade() else { return };
         let policy =
             if bus.is_handler_failure(event.name()) { FailurePolicy::Detach } else { self.policy };
-        let (in_a_row, told) = {
+        let told = {
             let mut failures = self.failures.lock();
             failures.count += 1;
-            failures.in_a_row = failures.in_a_row.saturating_add(1);
             failures.last = Some(reason.clone());
+            if let FailurePolicy::Quarantine { initial, maximum } = policy {
+                self.silence(&mut failures, initial, maximum);
+            }
             let told = failures.told;
             failures.told |= policy == FailurePolicy::Detach;
-            (failures.in_a_row, told)
+            told
         };
-        match policy {
-            FailurePolicy::Keep => {}
-            FailurePolicy::Quarantine { initial, maximum } => {
-                let pause = initial.saturating_mul(1 << (in_a_row - 1).min(30)).min(maximum);
-                let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
-                self.silent_until
-                    .store(clock::monotonic_time().saturating_add(pause).max(1), Relaxed);
+        if policy == FailurePolicy::Detach {
+            // Several threads may be in the same failing handler; one tells.
+            if told {
+                return;
             }
-            FailurePolicy::Detach => {
-                // Several threads may be in the same failing handler; one tells.
-                if told {
-                    return;
-                }
-                // It may have been detached while it ran. That it failed is told all the same.
-                bus.detach_handler(self);
-            }
+            // It may have been detached while it ran. That it failed is told all the same.
+            bus.detach_handler(self);
         }
         bus.execute_handler_failure(event.name(), &self.id, &reason);
+    }
+
+    fn silence(&self, failures: &mut Failures, initial: Duration, maximum: Duration) {
+        let now = clock::monotonic_time();
+        // Threads that were in the handler together fail together: that is one failure in a row, and one silence.
+        if now < self.silent_until.load(Relaxed) {
+            return;
+        }
+        let pause = initial.saturating_mul(1 << failures.in_a_row.min(30)).min(maximum);
+        failures.in_a_row = failures.in_a_row.saturating_add(1);
+        let pause = u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX);
+        self.silent_until.store(now.saturating_add(pause).max(1), Relaxed);
     }
 
     /// How the handler looks in a list, but for the event.

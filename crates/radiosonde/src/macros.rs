@@ -311,18 +311,34 @@ macro_rules! __declaration {
         static DECLARATION: $crate::Declaration = $crate::Declaration::new(
             $text,
             $crate::__declaration_kind!($kind),
-            $crate::__private::trim($crate::__private::concat!($($doc, "\n"),*)),
+            $crate::__text!($($doc)*),
             &[$($crate::__private::MeasurementField::new(
                 $crate::__key!($measurement),
                 $crate::__private::concat!($($unit)?),
-                $crate::__private::trim($crate::__private::concat!($($measurement_doc, "\n"),*)),
+                $crate::__text!($($measurement_doc)*),
             )),*],
             &[$($crate::__private::MetadataField::new(
                 $crate::__key!($metadata),
                 $crate::__privacy!($($privacy)?),
-                $crate::__private::trim($crate::__private::concat!($($metadata_doc, "\n"),*)),
+                $crate::__text!($($metadata_doc)*),
             )),*],
         );
+    };
+}
+
+/// The text of a documentation comment, put together at compile time.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __text {
+    ($($line:literal)*) => {
+        const {
+            const TEXT: &str = $crate::__private::concat!($($line, "\n"),*);
+            const TRIMMED: &[u8; $crate::__private::text_length(TEXT)] = &$crate::__private::text(TEXT);
+            match $crate::__private::from_utf8(TRIMMED) {
+                $crate::__private::Ok(text) => text,
+                $crate::__private::Err(_) => TEXT,
+            }
+        }
     };
 }
 

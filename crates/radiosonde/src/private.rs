@@ -9,6 +9,8 @@ pub use crate::declare::{MeasurementField, MetadataField};
 pub use crate::site::{Executable, Site, SpanSite, Startable};
 pub use std::convert::Into;
 pub use std::option::Option::{None, Some};
+pub use std::result::Result::{Err, Ok};
+pub use std::str::from_utf8;
 pub use std::{compile_error, concat, stringify};
 
 #[inline(always)]
@@ -89,12 +91,54 @@ const fn equal(left: &str, right: &str) -> bool {
     true
 }
 
-/// The text of a documentation comment without the space at its ends.
+/// How long the text of a documentation comment is without the space around each of its lines.
 #[must_use]
-pub const fn trim(text: &'static str) -> &'static str {
-    match std::str::from_utf8(text.as_bytes().trim_ascii()) {
-        Ok(text) => text,
-        Err(_) => text,
+pub const fn text_length(text: &str) -> usize {
+    let mut lines = Lines(text.as_bytes());
+    let mut length = 0;
+    while let Some(line) = lines.next() {
+        length += line.len() + 1;
+    }
+    // The last line has no end.
+    if length == 0 { 0 } else { length - 1 }
+}
+
+/// The text of a documentation comment without the space around each of its lines.
+#[must_use]
+pub const fn text<const LENGTH: usize>(text: &str) -> [u8; LENGTH] {
+    let mut lines = Lines(text.as_bytes());
+    let mut trimmed = [b'\n'; LENGTH];
+    let mut length = 0;
+    while let Some(line) = lines.next() {
+        let mut index = 0;
+        while index < line.len() {
+            trimmed[length] = line[index];
+            length += 1;
+            index += 1;
+        }
+        length += 1;
+    }
+    trimmed
+}
+
+/// The lines that are left of a text.
+struct Lines<'a>(&'a [u8]);
+
+impl<'a> Lines<'a> {
+    const fn next(&mut self) -> Option<&'a [u8]> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let mut end = 0;
+        while end < self.0.len() && self.0[end] != b'\n' {
+            end += 1;
+        }
+        let (line, rest) = self.0.split_at(end);
+        self.0 = match rest {
+            [_, rest @ ..] => rest,
+            [] => rest,
+        };
+        Some(line.trim_ascii())
     }
 }
 

@@ -240,4 +240,4 @@ impl Drop for GiveBack {
 }
 
 #[cfg(all(test, loom))]
-mod loom_tests;
+mod tests;

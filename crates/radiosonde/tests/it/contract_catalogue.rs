@@ -58,7 +58,7 @@ fn a_declaration_has_descriptions_units_and_privacy() {
     let declaration = uploads::EVENTS[0];
     assert_eq!(declaration.name(), "catalogue.stored");
     assert_eq!(declaration.kind(), DeclarationKind::Event);
-    assert_eq!(declaration.description(), "A file was stored | or\n replaced.");
+    assert_eq!(declaration.description(), "A file was stored | or\nreplaced.");
     let measurements: Vec<_> = declaration
         .measurements()
         .iter()
@@ -187,13 +187,13 @@ fn a_catalogue_is_markdown() {
 ### `catalogue.stored`
 
 A file was stored | or
- replaced.
+replaced.
 
 | key | | unit or privacy | description |
 |---|---|---|---|
 | `size` | measurement | byte | Its size. |
 | `count` | measurement | – |  |
-| `user` | metadata | identifier | Who \\| what  for. |
+| `user` | metadata | identifier | Who \\| what for. |
 | `kind` | metadata | public |  |
 | `path` | metadata | public |  |
 | `token` | metadata | secret |  |

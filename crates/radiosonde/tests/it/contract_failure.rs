@@ -2,12 +2,12 @@
 
 use std::panic::{panic_any, resume_unwind};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use radiosonde::{Bus, Event, FailurePolicy, Value};
+use radiosonde::{Bus, Event, EventName, FailurePolicy, Value};
 
 use crate::contract_journal::{Journal, Meeting, OnDrop, alone, execute_on, keys};
 
@@ -393,4 +393,39 @@ fn the_crate_compiles_where_a_panic_aborts() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn threads_that_fail_together_are_silenced_once() {
+    const TOGETHER: usize = 8;
+    let bus = Bus::new();
+    let name = EventName::new("failure.together").unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    // Were each of the eight a failure in a row, the silence would be 128 times as long.
+    let policy =
+        FailurePolicy::Quarantine { initial: Duration::from_millis(50), maximum: Duration::MAX };
+    bus.attach_with_policy("fails", ["failure.together"], policy, {
+        let (together, calls) = (Barrier::new(TOGETHER), calls.clone());
+        move |_| {
+            if calls.fetch_add(1, SeqCst) < TOGETHER {
+                together.wait();
+                fail("all of them");
+            }
+        }
+    })
+    .unwrap();
+    thread::scope(|scope| {
+        for _ in 0..TOGETHER {
+            scope.spawn(|| bus.execute(&name, &[], &[]));
+        }
+    });
+    assert_eq!(bus.list_handlers("failure.together")[0].failures, TOGETHER as u64);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while calls.load(SeqCst) == TOGETHER {
+        assert!(
+            Instant::now() < deadline,
+            "eight failures at once made a silence of eight in a row"
+        );
+        bus.execute(&name, &[], &[]);
+    }
 }
