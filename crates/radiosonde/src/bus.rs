@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use crate::attached::{Attached, AttachedHandlers};
 use crate::clock;
 use crate::error::{AttachError, DetachError};
 use crate::event::Event;
@@ -62,15 +63,9 @@ pub(crate) struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// In the order they were attached, which is the order they are called in.
-    attached: Vec<Attached>,
+    attached: AttachedHandlers,
     /// The names that were executed somewhere, with their handlers.
     events: HashMap<EventName, Executed>,
-}
-
-struct Attached {
-    handler: Arc<Handler>,
-    patterns: SmallVec<[EventPattern; 1]>,
 }
 
 /// An event that is executed somewhere.
@@ -89,60 +84,39 @@ impl Executed {
     }
 }
 
-impl Attached {
-    fn matches(&self, name: &EventName) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(name))
-    }
-}
-
 impl State {
-    fn position(&self, id: &str) -> Option<usize> {
-        self.attached.iter().position(|attached| &*attached.handler.id == id)
-    }
-
-    fn handlers(&self, name: &EventName) -> SmallVec<[Arc<Handler>; 4]> {
-        self.attached
-            .iter()
-            .filter(|attached| attached.matches(name))
-            .map(|attached| attached.handler.clone())
-            .collect()
-    }
-
     /// Publishes the handlers of all events that one of these patterns matches. What they replace goes with `retired`.
     fn publish(&mut self, patterns: &[EventPattern], retired: &mut Retired) {
-        let mut events = std::mem::take(&mut self.events);
         if patterns.iter().all(|pattern| pattern.as_name().is_some()) {
             for name in patterns.iter().filter_map(EventPattern::as_name) {
-                if let Some(event) = events.get_mut(name) {
-                    event.publish(self.handlers(name), retired);
+                if let Some(event) = self.events.get_mut(name) {
+                    event.publish(self.attached.of(name), retired);
                 }
             }
         } else {
-            for (name, event) in &mut events {
+            for (name, event) in &mut self.events {
                 if patterns.iter().any(|pattern| pattern.matches(name)) {
-                    event.publish(self.handlers(name), retired);
+                    event.publish(self.attached.of(name), retired);
                 }
             }
         }
-        self.events = events;
     }
 
     /// The event of that name, with its handlers if it is new.
     fn executed(&mut self, name: &EventName) -> &mut Executed {
-        let handlers = (!self.events.contains_key(name)).then(|| self.handlers(name));
         self.events.entry(name.clone()).or_insert_with(|| {
             let mut event = Executed { handlers: Published::nothing(), spans: Vec::new() };
-            event.publish(handlers.unwrap_or_default(), &mut Retired::default());
+            event.publish(self.attached.of(name), &mut Retired::default());
             event
         })
     }
 
     /// Takes the handler out. Drop what comes back outside of the lock: it may be the last reference to the closure.
-    fn remove(&mut self, position: usize) -> (Attached, Retired) {
+    fn remove(&mut self, id: &str) -> Option<(Arc<Attached>, Retired)> {
         let mut retired = Retired::default();
-        let attached = self.attached.remove(position);
-        self.publish(&attached.patterns, &mut retired);
-        (attached, retired)
+        let removed = self.attached.remove(id)?;
+        self.publish(&removed.patterns, &mut retired);
+        Some((removed, retired))
     }
 }
 
@@ -219,7 +193,7 @@ impl Bus {
             return Err(AttachError::NoEvents(id));
         }
         let handler = Arc::new(Handler::new(id, policy, Arc::downgrade(&self.0), handler));
-        self.0.attach(Attached { handler, patterns })
+        self.0.attach(handler, patterns)
     }
 
     /// Detaches the handler from all of its events.
@@ -230,10 +204,8 @@ impl Bus {
     ///
     /// If no handler has this id: it never was attached, it was detached, or it has failed.
     pub fn detach(&self, id: &str) -> Result<(), DetachError> {
-        let mut state = self.0.state.lock();
-        let position = state.position(id).ok_or_else(|| DetachError::NotFound(id.into()))?;
-        let removed = state.remove(position);
-        drop(state);
+        let removed = self.0.state.lock().remove(id);
+        let removed = removed.ok_or_else(|| DetachError::NotFound(id.into()))?;
         drop_contained(removed);
         Ok(())
     }
@@ -243,7 +215,7 @@ impl Bus {
     pub fn list_handlers(&self, prefix: &str) -> Vec<HandlerInfo> {
         let state = self.0.state.lock();
         let mut handlers = Vec::new();
-        for attached in &state.attached {
+        for attached in state.attached.all() {
             for pattern in attached.patterns.iter().filter(|pattern| pattern.starts_with(prefix)) {
                 handlers.push(attached.handler.info(pattern.clone()));
             }
@@ -310,22 +282,25 @@ impl fmt::Debug for Bus {
 impl Drop for Shared {
     /// The last handle may go with a span that ends, so what handlers captured must not panic here.
     fn drop(&mut self) {
-        std::mem::take(&mut self.state.get_mut().attached).into_iter().for_each(drop_contained);
+        std::mem::take(&mut self.state.get_mut().attached).into_each().for_each(drop_contained);
     }
 }
 
 impl Shared {
-    fn attach(&self, attached: Attached) -> Result<(), AttachError> {
+    fn attach(
+        &self,
+        handler: Arc<Handler>,
+        patterns: SmallVec<[EventPattern; 1]>,
+    ) -> Result<(), AttachError> {
         snapshot::prepare();
         clock::prepare();
         let mut retired = Retired::default();
         let mut state = self.state.lock();
-        if state.position(&attached.handler.id).is_some() {
+        if state.attached.get(&handler.id).is_some() {
             drop(state);
-            return Err(AttachError::AlreadyExists(attached.handler.id.clone()));
+            return Err(AttachError::AlreadyExists(handler.id.clone()));
         }
-        let patterns = attached.patterns.clone();
-        state.attached.push(attached);
+        state.attached.insert(handler, patterns.clone());
         state.publish(&patterns, &mut retired);
         drop(state);
         drop(retired);
@@ -335,9 +310,9 @@ impl Shared {
     /// Detaches this very handler, if it is attached: another one may have its id by now.
     pub(crate) fn detach_handler(&self, handler: &Arc<Handler>) {
         let mut state = self.state.lock();
-        let position =
-            state.attached.iter().position(|attached| Arc::ptr_eq(&attached.handler, handler));
-        let removed = position.map(|position| state.remove(position));
+        let attached = state.attached.get(&handler.id);
+        let is_attached = attached.is_some_and(|attached| Arc::ptr_eq(&attached.handler, handler));
+        let removed = is_attached.then(|| state.remove(&handler.id));
         drop(state);
         drop_contained(removed);
     }
@@ -382,7 +357,7 @@ impl Shared {
             return (!place.is_nothing()).then_some(Listening(Kind::Cached(place)));
         }
         // The cache is full, so this name is matched each time.
-        let handlers = state.handlers(name);
+        let handlers = state.attached.of(name);
         (!handlers.is_empty()).then_some(Listening(Kind::Matched(HandlerList(handlers))))
     }
 
