@@ -26,7 +26,7 @@ use crate::value::Value;
 ///
 /// The program has one that everybody uses ([`global`]); the macros and the functions of this crate act on it. Make another
 /// where events must not mix: for a plug-in, a tenant, or a test of a reporter. Cloning gives another handle to the same bus;
-/// with the last handle its handlers are dropped.
+/// with the last handle its handlers are dropped. A handler that captures its own bus keeps it alive until it is detached.
 ///
 /// ```
 /// use std::sync::Arc;

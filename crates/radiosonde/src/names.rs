@@ -20,7 +20,7 @@ struct Entry {
 }
 
 /// A power of two, so that a hash becomes an index with a mask.
-const SLOTS: usize = 4096;
+const SLOTS: usize = 1024;
 
 /// A name stands at most so far from where its hash points to. That bounds a search for a name that is not there, and says
 /// when the table is full: with names as good as random, at about half of the slots.
