@@ -15,10 +15,10 @@ pub(crate) fn prepare() {
 
 /// Nanoseconds since the program first asked. Good for 584 years.
 ///
-/// Never goes back on one thread; between threads it may be some ten nanoseconds apart.
+/// Never goes back by more than some ten nanoseconds, which is how far apart two threads may read it.
 #[inline]
 pub(crate) fn monotonic_time() -> u64 {
-    counter::now().unwrap_or_else(|| counter::calibrate(instant))
+    counter::now().unwrap_or_else(|| counter::without_counter(instant))
 }
 
 /// The same from the system's clock, which costs more than twice as much to read.
@@ -36,7 +36,8 @@ fn instant() -> u64 {
 /// the rest of a span. A clock that is set is noticed within that second.
 #[inline]
 pub(crate) fn system_time(monotonic_time: u64) -> u64 {
-    if monotonic_time < VALID_UNTIL.load(Relaxed) {
+    // Wraps for a time before the reading, too: a counter that has begun anew tells one, and is found out there.
+    if monotonic_time.wrapping_sub(READ_AT.load(Relaxed)) < SECOND {
         monotonic_time.wrapping_add(OFFSET.load(Relaxed))
     } else {
         read_system_time(monotonic_time)
@@ -45,14 +46,16 @@ pub(crate) fn system_time(monotonic_time: u64) -> u64 {
 
 /// What to add to a monotonic time; wraps, should the system's clock stand before 1970.
 static OFFSET: AtomicU64 = AtomicU64::new(0);
-static VALID_UNTIL: AtomicU64 = AtomicU64::new(0);
+/// The monotonic time at which the offset was taken; at first so long ago that it is taken anew.
+static READ_AT: AtomicU64 = AtomicU64::new(u64::MAX / 2);
 
 #[cold]
 fn read_system_time(monotonic_time: u64) -> u64 {
+    counter::observe(instant);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let system = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
     OFFSET.store(system.wrapping_sub(self::monotonic_time()), Relaxed);
-    VALID_UNTIL.store(monotonic_time + SECOND, Relaxed);
+    READ_AT.store(monotonic_time, Relaxed);
     system
 }
 

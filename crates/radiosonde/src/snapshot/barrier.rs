@@ -15,7 +15,7 @@ pub(super) fn register() -> bool {
 
 /// Orders everything before it against everything after it, on every thread of the process.
 ///
-/// `false` when the system refused (a sandbox set up later, say): then nothing is known about readers without a fence.
+/// `false` when the system refused: then nothing is known about readers without a fence.
 #[cfg(all(target_os = "linux", not(loom), not(miri), not(radiosonde_fence)))]
 pub(super) fn heavy(readers_fence: bool) -> bool {
     fence_seq_cst();
@@ -35,8 +35,18 @@ pub(super) fn register() -> bool {
 
 #[cfg(not(all(target_os = "linux", not(loom), not(miri), not(radiosonde_fence))))]
 pub(super) fn heavy(readers_fence: bool) -> bool {
+    #[cfg(loom)]
+    if REFUSED.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        return false;
+    }
     fence_seq_cst();
     readers_fence
+}
+
+#[cfg(loom)]
+loom::lazy_static! {
+    /// A test sets this to have the next barrier refused.
+    pub(super) static ref REFUSED: super::sync::AtomicBool = super::sync::AtomicBool::new(false);
 }
 
 /// The reader's half of the pair.

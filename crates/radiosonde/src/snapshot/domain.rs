@@ -14,26 +14,34 @@
 //! - A reader that was seen leaves after the barrier, so on leaving it sees the `notify` flag that was raised before it, and
 //!   collects. All collecting is done under one lock, so of two last readers the later one finds both records empty.
 //! - A value joins the book after its barrier, never before: another thread that collects has not fenced on its behalf.
+//!
+//! What it rests on beyond Rust's memory model: that a `compiler_fence` keeps the program's order of the atomic accesses around
+//! it, and that `membarrier` is a full barrier on every running thread, as the kernel documents it. `liburcu`, `folly` and others
+//! rest on the same. Where that is not to be had, and under loom, readers and writers both use `fence(SeqCst)`.
+//!
+//! What it does not do: a read that never ends keeps all that is replaced meanwhile, on whatever bus; so does a thread that was
+//! reading when the process forked, in the child, and one that called `exit` from inside a handler. Dispatching is not safe in
+//! a signal handler, because the last reader takes a lock and frees.
 
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 use super::barrier;
-use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard};
+use super::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 
 /// One thread's place in the book of readers. Padded, because every dispatch of that thread writes here.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Record {
     /// The epoch of the outermost read under way, or 0.
-    pinned: AtomicUsize,
+    pinned: AtomicU64,
     /// Something may wait for this reader to leave.
     notify: AtomicBool,
 }
 
 /// A value that no new reader can find any more.
 pub(super) struct Unlinked {
-    epoch: usize,
+    epoch: u64,
     value: NonNull<dyn Send>,
 }
 
@@ -43,7 +51,7 @@ unsafe impl Send for Unlinked {}
 impl Unlinked {
     /// # Safety
     ///
-    /// `value` comes from `Box::into_raw`, and every pointer that a new reader could follow to it has been overwritten.
+    /// `value` was leaked from a `Box`, and every pointer that a new reader could follow to it has been overwritten.
     pub(super) unsafe fn new(value: NonNull<dyn Send>) -> Self {
         Self { epoch: 0, value }
     }
@@ -59,28 +67,32 @@ impl Unlinked {
 struct Book {
     records: Vec<&'static Record>,
     idle: Vec<&'static Record>,
+    /// Freed once no record holds their epoch or an older one.
     unlinked: Vec<Unlinked>,
+    /// The system refused a barrier (it was short of memory, or a sandbox was set up): the next one counts for these, too.
+    unfenced: Vec<Unlinked>,
 }
 
 /// A set of readers and what they keep alive. The program has one; loom's tests make their own.
 pub(super) struct Domain {
-    /// Counts unlinkings in steps of 2. The lowest bit says that readers must fence, because the system does not do it for us.
-    epoch: AtomicUsize,
+    /// Counts unlinkings in steps of 2. The lowest bit says that readers must fence, because the system does not do it for us;
+    /// it is cleared once, and never set again.
+    epoch: AtomicU64,
     book: Mutex<Option<Book>>,
 }
 
-const FENCE: usize = 1;
-const STEP: usize = 2;
+const FENCE: u64 = 1;
+const STEP: u64 = 2;
 
 impl Domain {
     #[cfg(not(loom))]
     pub(super) const fn new() -> Self {
-        Self { epoch: AtomicUsize::new(STEP | FENCE), book: Mutex::new(None) }
+        Self { epoch: AtomicU64::new(STEP | FENCE), book: Mutex::new(None) }
     }
 
     #[cfg(loom)]
     pub(super) fn new() -> Self {
-        Self { epoch: AtomicUsize::new(STEP | FENCE), book: Mutex::new(None) }
+        Self { epoch: AtomicU64::new(STEP | FENCE), book: Mutex::new(None) }
     }
 
     /// From here on readers go without a fence, if the system can fence for them.
@@ -97,7 +109,7 @@ impl Domain {
         book.idle.pop().unwrap_or_else(|| {
             // Records are reused and never freed: as many as there ever were threads at once.
             let record: &'static Record = Box::leak(Box::new(Record {
-                pinned: AtomicUsize::new(0),
+                pinned: AtomicU64::new(0),
                 notify: AtomicBool::new(false),
             }));
             book.records.push(record);
@@ -141,24 +153,32 @@ impl Domain {
     }
 
     /// Frees these values as soon as the reads under way have ended, which may be now.
-    pub(super) fn retire(&self, values: Vec<Unlinked>) {
+    pub(super) fn retire(&self, mut values: Vec<Unlinked>) {
         if values.is_empty() {
             return;
         }
         let epoch = self.epoch.fetch_add(STEP, AcqRel);
-        for record in self.book.lock().iter().flat_map(|book| &book.records) {
-            record.notify.store(true, Release);
+        {
+            let mut book = self.book.lock();
+            let book = book.get_or_insert_default();
+            values.append(&mut book.unfenced);
+            for record in &book.records {
+                record.notify.store(true, Release);
+            }
         }
-        if !barrier::heavy(epoch & FENCE != 0) {
-            // The system no longer fences for our readers: from now on they do it themselves. These values are never freed,
-            // because a reader that cannot be seen may still use them.
-            self.epoch.fetch_or(FENCE, AcqRel);
-            return;
+        let fenced = barrier::heavy(epoch & FENCE != 0);
+        let mut book = self.book.lock();
+        let book_of_all = book.get_or_insert_default();
+        if fenced {
+            // Only now may anybody look at the records on behalf of these values.
+            book_of_all
+                .unlinked
+                .extend(values.into_iter().map(|value| Unlinked { epoch, ..value }));
+            drop(book);
+            self.collect();
+        } else {
+            book_of_all.unfenced.append(&mut values);
         }
-        // Only now may anybody look at the records on behalf of these values.
-        let values = values.into_iter().map(|value| Unlinked { epoch, ..value });
-        self.book.lock().get_or_insert_default().unlinked.extend(values);
-        self.collect();
     }
 
     fn collect(&self) {
@@ -171,7 +191,7 @@ impl Domain {
                 .map(|record| record.pinned.load(Acquire))
                 .filter(|&epoch| epoch != 0)
                 .min()
-                .unwrap_or(usize::MAX);
+                .unwrap_or(u64::MAX);
             let (free, wait) = std::mem::take(&mut book.unlinked)
                 .into_iter()
                 .partition::<Vec<_>, _>(|value| value.epoch / STEP < oldest / STEP);

@@ -58,9 +58,18 @@ impl<T> Place<T> {
         self.0.load(Acquire) == Self::UNKNOWN
     }
 
-    /// What is here now, if it is known and not nothing. It stays alive until the pin is dropped.
+    /// Calls `f` with what is here now, unless that is nothing or unknown. It stays alive until `f` returns.
     #[inline(always)]
-    pub(crate) fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
+    pub(crate) fn with(&self, f: impl FnOnce(&T)) {
+        // Scoped, because a pin inside another protects nothing by itself: they must be dropped in order.
+        let pin = Pin::new();
+        if let Some(value) = self.read(&pin) {
+            f(value);
+        }
+    }
+
+    #[inline(always)]
+    fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
         let value = self.0.load(Acquire);
         if value.addr() <= Self::UNKNOWN.addr() {
             return None;
@@ -112,6 +121,7 @@ impl<T: Send + Sync> Published<T> {
 
     /// Replaces the value everywhere. The old one goes with `retired`.
     pub(crate) fn replace(&mut self, value: Option<T>, retired: &mut Retired) {
+        const { assert!(size_of::<T>() > 0, "a value without a size would live where `UNKNOWN` points") };
         let old = std::mem::replace(
             &mut self.value,
             value.map(|value| NonNull::from(Box::leak(Box::new(value)))),
@@ -121,7 +131,7 @@ impl<T: Send + Sync> Published<T> {
             place.place().0.store(pointer, Release);
         }
         if let Some(old) = old {
-            // SAFETY: `old` came from a box (above), stood only in these places, and all of them were overwritten.
+            // SAFETY: `old` was leaked from a box (above), stood only in these places, and all of them were overwritten.
             retired.0.push(unsafe { Unlinked::new(old) });
         }
     }
@@ -155,7 +165,7 @@ pub(crate) fn prepare() {
 
 /// While a thread holds a pin, what it reads from places stays alive. Pins nest.
 #[derive(Debug)]
-pub(crate) struct Pin {
+struct Pin {
     record: &'static Record,
     kind: Kind,
     not_send: PhantomData<*const ()>,
@@ -171,7 +181,7 @@ enum Kind {
 
 impl Pin {
     #[inline(always)]
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         match OWN_RECORD.with(Cell::get) {
             Some(record) => Self::enter(record),
             None => Self::first(),

@@ -3,10 +3,10 @@
 #[cfg(not(loom))]
 pub(super) use parking_lot::{Mutex, MutexGuard};
 #[cfg(not(loom))]
-pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 
 #[cfg(loom)]
-pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
+pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 
 #[cfg(loom)]
 pub(super) use self::lock::{Mutex, MutexGuard};

@@ -185,3 +185,23 @@ fn a_reader_may_replace_what_it_reads() {
         assert!(dropped.load(Relaxed) && reads.load(Relaxed) == 1);
     });
 }
+
+#[test]
+fn what_a_refused_barrier_left_is_dropped_after_the_next_one() {
+    explore(3, || {
+        let place = Arc::new(Place::unknown());
+        let (first, first_dropped) = Tracked::new();
+        let (second, second_dropped) = Tracked::new();
+        let mut published = published(&place, first);
+        let reader = thread::spawn({
+            let place = place.clone();
+            move || read(&place)
+        });
+        barrier::REFUSED.store(true, Relaxed);
+        published.replace(Some(second), &mut Retired::default());
+        assert!(!first_dropped.load(Relaxed), "nobody knows who reads it, and it was dropped");
+        published.replace(None, &mut Retired::default());
+        reader.join().unwrap();
+        assert!(first_dropped.load(Relaxed) && second_dropped.load(Relaxed));
+    });
+}
