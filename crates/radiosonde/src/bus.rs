@@ -18,7 +18,7 @@ use crate::name::{EventName, SpanName};
 use crate::names::NameCache;
 use crate::pattern::EventPattern;
 use crate::site::{Site, SpanSite};
-use crate::snapshot::{self, Place, PlaceRef, Published, Retired};
+use crate::snapshot::{self, Pin, Place, PlaceRef, Published, Retired};
 use crate::span::{Source, Span};
 use crate::value::Value;
 
@@ -425,7 +425,12 @@ impl Listening<'_> {
         match self.0 {
             Kind::Site(site) => site.dispatch(event),
             Kind::Matched(handlers) => handlers.dispatch(event),
-            Kind::Cached(place) => place.with(|handlers| handlers.dispatch(event)),
+            Kind::Cached(place) => {
+                let pin = Pin::new();
+                if let Some(handlers) = place.read(&pin) {
+                    handlers.dispatch(event);
+                }
+            }
         }
     }
 }

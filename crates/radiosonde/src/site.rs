@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::fields::Fields;
 use crate::handler::HandlerList;
 use crate::name::{EventName, SpanName};
-use crate::snapshot::Place;
+use crate::snapshot::{Pin, Place};
 use crate::span::Source;
 use crate::value::Value;
 
@@ -66,7 +66,10 @@ impl Site {
 
     #[inline(always)]
     pub(crate) fn dispatch(&'static self, event: &Event<'_>) {
-        self.handlers.with(|handlers| handlers.dispatch(event));
+        let pin = Pin::new();
+        if let Some(handlers) = self.handlers.read(&pin) {
+            handlers.dispatch(event);
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who is reading, and what waits for the readers to leave.
 //!
-//! Every thread that reads has a [`Record`]. On its outermost [`Domain::enter`] it writes the current epoch there, on the
-//! matching [`Domain::leave`] it writes 0. A value that was unlinked is tagged with the epoch it was unlinked in and is freed
+//! Every thread that reads has a [`Record`]. With the first of nested reads it writes the current epoch there, with the
+//! end of the last one 0. A value that was unlinked is tagged with the epoch it was unlinked in and is freed
 //! once no record holds that epoch or an older one. Whoever unlinked it frees it at once if nobody is in the way; otherwise
 //! the last reader in the way does so when it leaves. No thread has to come by later, so an idle thread keeps nothing alive.
 //!
-//! Why that is safe, and why nothing is left behind (each sentence is explored by the loom tests below):
+//! Why that is safe, and why nothing is left behind (loom explores each sentence, see `tests.rs`):
 //!
 //! - A reader that entered with an epoch later than a value's tag cannot have found it: it loaded the epoch with `Acquire`
 //!   from the increment that followed the unlinking.
@@ -33,7 +33,9 @@ use super::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard};
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Record {
-    /// The epoch of the outermost read under way, or 0.
+    /// How many reads are under way, one inside the other. Only the thread itself looks at it.
+    reads: AtomicU64,
+    /// The epoch in which the first of them began, or 0.
     pinned: AtomicU64,
     /// Something may wait for this reader to leave.
     notify: AtomicBool,
@@ -109,6 +111,7 @@ impl Domain {
         book.idle.pop().unwrap_or_else(|| {
             // Records are reused and never freed: as many as there ever were threads at once.
             let record: &'static Record = Box::leak(Box::new(Record {
+                reads: AtomicU64::new(0),
                 pinned: AtomicU64::new(0),
                 notify: AtomicBool::new(false),
             }));
@@ -121,27 +124,31 @@ impl Domain {
         self.book.lock().get_or_insert_default().idle.push(record);
     }
 
-    /// Starts a read; `true` when it is the outermost one, which has to be ended with [`Domain::leave`].
+    /// Starts a read, to be ended with [`Domain::leave`].
     #[inline(always)]
-    pub(super) fn enter(&self, record: &Record) -> bool {
-        if record.pinned.load(Relaxed) != 0 {
-            return false;
+    pub(super) fn enter(&self, record: &Record) {
+        let reads = record.reads.load(Relaxed);
+        record.reads.store(reads + 1, Relaxed);
+        if reads == 0 {
+            let epoch = self.epoch.load(Acquire);
+            // `Release`: whoever reads this also knows that the reads before it are over.
+            record.pinned.store(epoch, Release);
+            barrier::light(epoch & FENCE != 0);
         }
-        let epoch = self.epoch.load(Acquire);
-        // `Release`: whoever reads this also knows that the reads before it are over.
-        record.pinned.store(epoch, Release);
-        barrier::light(epoch & FENCE != 0);
-        true
     }
 
-    /// Ends the outermost read, and frees what waited for it.
+    /// Ends a read. The last one to end frees what waited for it.
     #[inline(always)]
     pub(super) fn leave(&self, record: &Record) {
-        let fence = record.pinned.load(Relaxed) & FENCE != 0;
-        record.pinned.store(0, Release);
-        barrier::light(fence);
-        if record.notify.load(Acquire) {
-            self.left_as_the_last(record);
+        let reads = record.reads.load(Relaxed) - 1;
+        record.reads.store(reads, Relaxed);
+        if reads == 0 {
+            let fence = record.pinned.load(Relaxed) & FENCE != 0;
+            record.pinned.store(0, Release);
+            barrier::light(fence);
+            if record.notify.load(Acquire) {
+                self.left_as_the_last(record);
+            }
         }
     }
 

@@ -58,18 +58,9 @@ impl<T> Place<T> {
         self.0.load(Acquire) == Self::UNKNOWN
     }
 
-    /// Calls `f` with what is here now, unless that is nothing or unknown. It stays alive until `f` returns.
+    /// What is here now, unless that is nothing or unknown. It stays alive until the pin is dropped.
     #[inline(always)]
-    pub(crate) fn with(&self, f: impl FnOnce(&T)) {
-        // Scoped, because a pin inside another protects nothing by itself: they must be dropped in order.
-        let pin = Pin::new();
-        if let Some(value) = self.read(&pin) {
-            f(value);
-        }
-    }
-
-    #[inline(always)]
-    fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
+    pub(crate) fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
         let value = self.0.load(Acquire);
         if value.addr() <= Self::UNKNOWN.addr() {
             return None;
@@ -163,35 +154,28 @@ pub(crate) fn prepare() {
     DOMAIN.use_process_barriers();
 }
 
-/// While a thread holds a pin, what it reads from places stays alive. Pins nest.
+/// While a thread holds a pin, what it reads from places stays alive. A thread may hold several, in any order.
 #[derive(Debug)]
-struct Pin {
+pub(crate) struct Pin {
     record: &'static Record,
-    kind: Kind,
-    not_send: PhantomData<*const ()>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    Nested,
-    Outermost,
     /// The thread is ending and has no record any more, so this pin got one for itself.
-    Ending,
+    is_last: bool,
+    not_send: PhantomData<*const ()>,
 }
 
 impl Pin {
     #[inline(always)]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         match OWN_RECORD.with(Cell::get) {
-            Some(record) => Self::enter(record),
+            Some(record) => Self::enter(record, false),
             None => Self::first(),
         }
     }
 
     #[inline(always)]
-    fn enter(record: &'static Record) -> Self {
-        let kind = if DOMAIN.enter(record) { Kind::Outermost } else { Kind::Nested };
-        Self { record, kind, not_send: PhantomData }
+    fn enter(record: &'static Record, is_last: bool) -> Self {
+        DOMAIN.enter(record);
+        Self { record, is_last, not_send: PhantomData }
     }
 
     #[cold]
@@ -200,10 +184,9 @@ impl Pin {
         let record = DOMAIN.register();
         if GIVE_BACK.try_with(|give_back| give_back.0.set(Some(record))).is_ok() {
             OWN_RECORD.with(|own| own.set(Some(record)));
-            Self::enter(record)
+            Self::enter(record, false)
         } else {
-            DOMAIN.enter(record);
-            Self { record, kind: Kind::Ending, not_send: PhantomData }
+            Self::enter(record, true)
         }
     }
 }
@@ -211,11 +194,8 @@ impl Pin {
 impl Drop for Pin {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.kind == Kind::Nested {
-            return;
-        }
         DOMAIN.leave(self.record);
-        if self.kind == Kind::Ending {
+        if self.is_last {
             DOMAIN.unregister(self.record);
         }
     }

@@ -160,6 +160,30 @@ fn a_nested_reader_keeps_what_the_outer_one_found() {
 }
 
 #[test]
+fn a_pin_may_outlive_the_one_that_it_was_made_inside() {
+    explore(3, || {
+        let place = Arc::new(Place::unknown());
+        let (value, dropped) = Tracked::new();
+        let mut published = published(&place, value);
+        let reader = thread::spawn({
+            let place = place.clone();
+            move || {
+                let outer = Pin::new();
+                let inner = Pin::new();
+                let found = place.read(&inner);
+                drop(outer);
+                if let Some(value) = found {
+                    value.assert_alive();
+                }
+            }
+        });
+        published.replace(None, &mut Retired::default());
+        reader.join().unwrap();
+        assert!(dropped.load(Relaxed));
+    });
+}
+
+#[test]
 fn a_reader_may_replace_what_it_reads() {
     explore(3, || {
         let place = Arc::new(Place::unknown());
