@@ -133,6 +133,11 @@ pub(crate) fn one_acquisition_per_expiry(
     Check { what, failures }
 }
 
+/// Every line of this sink could be read.
+pub(crate) fn is_whole(sink: &str, broken: &[String]) -> Check {
+    Check { what: format!("every line of {sink} is JSON"), failures: broken.to_vec() }
+}
+
 /// None of the secrets that were planted is in this sink.
 pub(crate) fn no_secret(sink: &str, leaks: &BTreeSet<&'static str>) -> Check {
     let failures = leaks.iter().map(|leak| format!("found {leak}")).collect();

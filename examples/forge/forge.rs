@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -45,15 +46,16 @@ pub(crate) struct World {
 /// # Errors
 /// When something cannot be started.
 pub(crate) async fn run(options: Options) -> Result<bool> {
-    fs::create_dir_all(options.directory.join("tokens"))?;
+    make_directory(&options.directory)?;
     let (receiver, analytics) = Receiver::start().await?;
     let reporters = Reporters::start(&options, analytics)?;
     let world = World::start(&options, receiver).await?;
 
+    let mut out = io::stdout();
     let seconds = options.length.as_secs();
-    println!("forge works for {seconds} s with seed {}; Ctrl-C ends it early", options.seed);
+    writeln!(out, "forge works for {seconds} s with seed {}; Ctrl-C ends it early", options.seed)?;
     for (what, place) in reporters.places() {
-        println!("  {what:<10} {place}");
+        writeln!(out, "  {what:<10} {place}")?;
     }
 
     let (stop, stopped) = watch::channel(false);
@@ -65,12 +67,27 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
     });
     let started = Instant::now();
     world.work(&options, Pace::start(options.length, stopped.clone())).await?;
-    let holds = summary::print(&options, &world, &reporters, started.elapsed()).await?;
+    let holds = summary::print(&mut out, &options, &world, &reporters, started.elapsed()).await?;
     if options.serve {
-        println!("serving until Ctrl-C");
+        writeln!(out, "serving until Ctrl-C")?;
         tokio::signal::ctrl_c().await?;
     }
     Ok(holds)
+}
+
+/// Makes the directory, without what an earlier process of the same number has left in it.
+fn make_directory(directory: &Path) -> Result<()> {
+    let made = match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::create_dir_all(directory.join("tokens")),
+    };
+    let place = directory.display();
+    made.map_err(|error| {
+        format!(
+            "cannot make the directory `{place}` ({error}); give another place with `--directory`"
+        )
+        .into()
+    })
 }
 
 impl World {

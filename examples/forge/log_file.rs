@@ -16,19 +16,25 @@ pub(crate) struct LogFile {
     pub(crate) events: BTreeMap<String, u64>,
     /// The secrets that should not have been written.
     pub(crate) leaks: BTreeSet<&'static str>,
+    /// What is wrong with each line that is not JSON.
+    pub(crate) broken: Vec<String>,
 }
 
 impl LogFile {
     /// # Errors
-    /// When the file cannot be read, or a line is not JSON.
+    /// When the file cannot be read.
     pub(crate) fn read(path: &Path) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let mut log = Self::default();
-        for line in BufReader::new(File::open(path)?).lines() {
+        for (number, line) in BufReader::new(File::open(path)?).lines().enumerate() {
             let line = line?;
             log.leaks.extend(canaries::found_in(&line));
-            let document: Value = serde_json::from_str(&line)?;
-            let event = document["event"].as_str().unwrap_or_default();
-            *log.events.entry(event.to_owned()).or_default() += 1;
+            match serde_json::from_str::<Value>(&line) {
+                Ok(document) => {
+                    let event = document["event"].as_str().unwrap_or_default();
+                    *log.events.entry(event.to_owned()).or_default() += 1;
+                }
+                Err(error) => log.broken.push(format!("line {}: {error}", number + 1)),
+            }
         }
         Ok(log)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::checks::{self, Check};
@@ -16,8 +17,9 @@ use crate::world::{canaries, children};
 /// Prints the summary and says whether every check held.
 ///
 /// # Errors
-/// When the metrics page or the log cannot be read.
+/// When the metrics page or the log cannot be read, or nobody reads the summary.
 pub(crate) async fn print(
+    out: &mut impl Write,
     options: &Options,
     world: &World,
     reporters: &Reporters,
@@ -26,25 +28,30 @@ pub(crate) async fn print(
     reporters.flush();
     world.count_children();
     let page = Page::fetch(&reporters.metrics_url()).await?;
-    print_amounts(world, reporters, took);
+    print_amounts(out, world, reporters, took)?;
     if options.serve {
-        print_tally(world);
+        print_tally(out, world)?;
     }
-    println!();
+    writeln!(out)?;
     let log = LogFile::read(reporters.log_path())?;
     let checks = check(world, reporters, &page, &log);
     for check in &checks {
-        print_check(check);
+        print_check(out, check)?;
     }
     if !reporters.analytics_can_be_checked() {
-        println!("-      product analytics are not checked: they go elsewhere, or nowhere");
+        writeln!(out, "-      product analytics are not checked: they go elsewhere, or nowhere")?;
     }
     let holds = checks.iter().all(|check| check.failures.is_empty());
-    println!("self-check: {}", if holds { "passed" } else { "failed" });
+    writeln!(out, "self-check: {}", if holds { "passed" } else { "failed" })?;
     Ok(holds)
 }
 
-fn print_amounts(world: &World, reporters: &Reporters, took: Duration) {
+fn print_amounts(
+    out: &mut impl Write,
+    world: &World,
+    reporters: &Reporters,
+    took: Duration,
+) -> io::Result<()> {
     let total = |metric| world.tally.total(metric);
     let amounts = [
         ("events executed", reporters.executed()),
@@ -55,20 +62,22 @@ fn print_amounts(world: &World, reporters: &Reporters, took: Duration) {
         ("runs", total("tuist_runs_total")),
         ("artifacts", total("tuist_cache_uploads_total") + total("tuist_cache_downloads_total")),
     ];
-    println!("\nworked for {:.1} s:", took.as_secs_f64());
+    writeln!(out, "\nworked for {:.1} s:", took.as_secs_f64())?;
     for (what, amount) in amounts {
         let rate = amount as f64 / took.as_secs_f64();
-        println!("  {what:<16} {amount:>9} {rate:>11.1} /s");
+        writeln!(out, "  {what:<16} {amount:>9} {rate:>11.1} /s")?;
     }
+    Ok(())
 }
 
 /// For those who want to hold the page against it themselves, while it is served.
-fn print_tally(world: &World) {
-    println!();
+fn print_tally(out: &mut impl Write, world: &World) -> io::Result<()> {
+    writeln!(out)?;
     let tally = world.tally.read();
     for (series, counted) in tally.iter().filter(|(series, _)| checks::is_ours(series)) {
-        println!("tally: {series} = {counted}");
+        writeln!(out, "tally: {series} = {counted}")?;
     }
+    Ok(())
 }
 
 fn check(world: &World, reporters: &Reporters, page: &Page, log: &LogFile) -> Vec<Check> {
@@ -90,6 +99,7 @@ fn check(world: &World, reporters: &Reporters, page: &Page, log: &LogFile) -> Ve
         ),
         checks::secrets_were_planted(&tally, &canaries::ALL),
         checks::no_secret("the metrics page", &canaries::found_in(&page.text).collect()),
+        checks::is_whole("the log", &log.broken),
         checks::no_secret("the log", &log.leaks),
         checks::events_arrived("the log", &log.events, &log_expected(world)),
     ];
@@ -139,13 +149,14 @@ fn analytics_expected(world: &World) -> BTreeMap<String, u64> {
     ])
 }
 
-fn print_check(check: &Check) {
+fn print_check(out: &mut impl Write, check: &Check) -> io::Result<()> {
     let verdict = if check.failures.is_empty() { "ok" } else { "FAILED" };
-    println!("{verdict:<6} {}", check.what);
+    writeln!(out, "{verdict:<6} {}", check.what)?;
     for failure in check.failures.iter().take(10) {
-        println!("       - {failure}");
+        writeln!(out, "       - {failure}")?;
     }
     if check.failures.len() > 10 {
-        println!("       - and {} more", check.failures.len() - 10);
+        writeln!(out, "       - and {} more", check.failures.len() - 10)?;
     }
+    Ok(())
 }

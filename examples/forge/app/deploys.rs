@@ -24,7 +24,9 @@ pub(crate) async fn deploy(
     arguments: &[String],
 ) -> io::Result<String> {
     let started = Instant::now();
-    let mut child = child::command(program, arguments).stdout(Stdio::piped()).spawn()?;
+    let mut command = child::command(program, arguments);
+    // A deploy that asks something gets no answer, but learns when this program is gone.
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let finished = match child.stdout.take() {
         Some(output) => follow(output, || {
             execute!(events::DEPLOY_LINE, { count: 1 }, { ticket_id });

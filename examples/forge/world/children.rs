@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::canaries;
 use crate::options::{CliOptions, DeployOptions};
@@ -63,8 +63,8 @@ pub(crate) fn deploy(options: &DeployOptions) -> io::Result<u8> {
     };
     append(ledger, &format!("{lines} {result}\n"))?;
     if exit_code.is_none() {
-        // Longer than any patience, yet not for ever, should nobody be left to kill it.
-        sleep(Duration::from_secs(60));
+        // As if it waited for an answer. It gets none until it is killed, or nobody is left to answer.
+        io::copy(&mut io::stdin(), &mut io::sink())?;
     }
     Ok(exit_code.unwrap_or(0))
 }
