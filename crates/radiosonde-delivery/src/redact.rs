@@ -40,7 +40,8 @@ pub fn looks_secret(key: &str) -> bool {
 
 /// The text without what URLs in it may hide: query strings, fragments, user names and passwords.
 ///
-/// A URL is a word with `://` in it, or a path: a word with a `/` before its first `?`. The rest is left as it is.
+/// A URL is a word with `://` in it, a word with a `/` before its first `?` or `#`, or a word with a `=` after its first
+/// `?`; percent-encoded `?` and `#` count too. The rest is left as it is.
 ///
 /// ```
 /// use radiosonde_delivery::redact::without_queries;
@@ -50,7 +51,7 @@ pub fn looks_secret(key: &str) -> bool {
 /// ```
 #[must_use]
 pub fn without_queries(text: &str) -> Cow<'_, str> {
-    if !text.contains('/') || !text.contains(['?', '#', '@']) {
+    if !text.contains(['/', '=']) || !text.contains(['?', '#', '@', '%']) {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len());
@@ -68,24 +69,40 @@ fn ends_url(c: char) -> bool {
 }
 
 fn clean_word(word: &str, clean: &mut String) {
-    let Some((scheme, rest)) = word.split_once("://") else {
-        let kept = match word.split_once('?') {
-            Some((path, _)) if path.contains('/') => path,
-            _ => word,
-        };
-        return clean.push_str(kept);
-    };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // What stands before the scheme may be a query itself: `/go?to=https://…`.
-    let scheme = match scheme.split_once('?') {
-        Some((path, _)) if path.contains('/') => return clean.push_str(path),
-        _ => scheme,
-    };
-    for part in [scheme, "://", host, path] {
-        clean.push_str(part);
+    let kept = without_query(word);
+    let mut urls = kept.split("://");
+    clean.push_str(urls.next().unwrap_or_default());
+    // There may be more than one, as in a list, or behind the address of a proxy.
+    for rest in urls {
+        clean.push_str("://");
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        match authority.rsplit_once('@') {
+            Some((_, host)) => clean.push_str(host),
+            // A password with a `/`, a `?` or a `#` in it, which goes on behind that.
+            None if word.contains('@') && !has_port(authority) => return clean.push_str(REDACTED),
+            None => clean.push_str(authority),
+        }
+        clean.push_str(path);
     }
+}
+
+/// The word up to its query or fragment, if what is before or behind that makes it a URL.
+fn without_query(word: &str) -> &str {
+    let ends = word.char_indices().find(|&(index, c)| match c {
+        '?' | '#' => true,
+        '%' => matches!(word.as_bytes().get(index + 1..index + 3), Some(b"3f" | b"3F" | b"23")),
+        _ => false,
+    });
+    let Some((end, _)) = ends else { return word };
+    let (path, query) = word.split_at(end);
+    let is_url = path.contains('/') || (!query.starts_with('#') && query.contains('='));
+    if is_url { path } else { word }
+}
+
+/// Whether what follows the host's colon, if it has one, is a port.
+fn has_port(authority: &str) -> bool {
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -137,6 +154,24 @@ mod tests {
             ),
             ("x/y?to=https://b.example/?k=s", "x/y"),
             ("a\nhttps://a.example/?k=s\nb", "a\nhttps://a.example/\nb"),
+            ("/callback#access_token=s", "/callback"),
+            ("a.example?token=s", "a.example"),
+            ("?token=s&x=1", ""),
+            ("https://a.example/x%3Ftoken%3Ds", "https://a.example/x"),
+            ("/go%3fto%3Ds", "/go"),
+            ("https://a.example/x%20y%", "https://a.example/x%20y%"),
+            (
+                "https://a.example/x,https://u:s@b.example/y",
+                "https://a.example/x,https://b.example/y",
+            ),
+            ("http://proxy/https://u:s@b.example/?k=s", "http://proxy/https://b.example/"),
+            ("postgres://u:s/s@db.example/app", "postgres://[redacted]"),
+            ("postgres://u:s#s@db.example/app", "postgres://[redacted]"),
+            ("postgres://u:s?s@db.example/app", "postgres://[redacted]"),
+            ("http://[::1]/@scope/x#s", "http://[::1]/@scope/x"),
+            ("http://a.example:8080/@scope/x", "http://a.example:8080/@scope/x"),
+            (r#"{\"url\":\"https://u:s@a.example/?k=s\"}"#, r#"{\"url\":\"https://a.example/"}"#),
+            (r#"{"url":"https://u:s@a.example/?k=s"}"#, r#"{"url":"https://a.example/"}"#),
         ] {
             assert_eq!(without_queries(text), clean);
         }
@@ -144,9 +179,11 @@ mod tests {
 
     #[test]
     fn text_without_urls_is_borrowed() {
-        for text in ["", "plain", "is it ready?", "a/b", "someone@example.org"] {
+        for text in ["", "plain", "is it ready?", "a/b", "a=b", "someone@example.org"] {
             assert!(matches!(without_queries(text), Cow::Borrowed(same) if same == text));
         }
-        assert_eq!(without_queries("why? a/b"), "why? a/b");
+        for text in ["why? a/b", "a/b is 5 % of c=d", "see #12 and a=b"] {
+            assert_eq!(without_queries(text), text);
+        }
     }
 }
