@@ -40,7 +40,11 @@ impl AttachedHandlers {
     }
 
     /// Adds a handler under an id that is not there yet, on patterns of which none is there twice.
-    pub(crate) fn insert(&mut self, handler: Arc<Handler>, patterns: SmallVec<[EventPattern; 1]>) {
+    pub(crate) fn insert(
+        &mut self,
+        handler: Arc<Handler>,
+        patterns: SmallVec<[EventPattern; 1]>,
+    ) -> Arc<Attached> {
         let id = handler.id.clone();
         let attached = Arc::new(Attached { number: self.next_number, handler, patterns });
         self.next_number += 1;
@@ -50,7 +54,8 @@ impl AttachedHandlers {
         if attached.patterns.iter().any(|pattern| pattern.as_name().is_none()) {
             self.by_wildcard.push(attached.clone());
         }
-        self.by_id.insert(id, attached);
+        self.by_id.insert(id, attached.clone());
+        attached
     }
 
     pub(crate) fn remove(&mut self, id: &str) -> Option<Arc<Attached>> {

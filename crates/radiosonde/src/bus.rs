@@ -111,6 +111,17 @@ impl State {
         })
     }
 
+    /// Adds a handler under an id that is not there yet.
+    fn insert(
+        &mut self,
+        handler: Arc<Handler>,
+        patterns: SmallVec<[EventPattern; 1]>,
+        retired: &mut Retired,
+    ) {
+        let attached = self.attached.insert(handler, patterns);
+        self.publish(&attached.patterns, retired);
+    }
+
     /// Takes the handler out. Drop what comes back outside of the lock: it may be the last reference to the closure.
     fn remove(&mut self, id: &str) -> Option<(Arc<Attached>, Retired)> {
         let mut retired = Retired::default();
@@ -300,8 +311,7 @@ impl Shared {
             drop(state);
             return Err(AttachError::AlreadyExists(handler.id.clone()));
         }
-        state.attached.insert(handler, patterns.clone());
-        state.publish(&patterns, &mut retired);
+        state.insert(handler, patterns, &mut retired);
         drop(state);
         drop(retired);
         Ok(())

@@ -26,6 +26,8 @@ pub trait ToValue {
 }
 
 /// What can be a measurement: numbers, durations (their nanoseconds), options and references of those.
+///
+/// An integer of 128 bits, as [`Duration::as_millis`] gives, becomes a floating-point number if 64 bits cannot hold it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a measurement",
     label = "not a number",
@@ -80,7 +82,7 @@ macro_rules! copied {
     )*};
 }
 
-copied! { i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64 bool Duration }
+copied! { bool Duration }
 
 impl<T: ToValue> ToValue for Option<T> {
     #[inline(always)]
@@ -102,20 +104,27 @@ impl ToValue for Value<'_> {
 impl ToMeasurement for Value<'_> {}
 
 macro_rules! numbers {
-    ($($variant:ident: $wide:ty = $($number:ty)*;)*) => {$($(
+    ($($($number:ty)* => |$it:ident| $value:expr;)*) => {$($(
+        impl From<$number> for Value<'_> {
+            #[inline(always)]
+            fn from($it: $number) -> Self {
+                $value
+            }
+        }
+
         impl ToValue for $number {
             #[inline(always)]
             fn to_value(&self) -> Value<'_> {
-                Value::$variant(<$wide>::from(*self))
+                Value::from(*self)
             }
         }
 
         impl ToMeasurement for $number {}
 
-        impl From<$number> for Value<'_> {
+        impl<'v> CopyToValue<'v> for $number {
             #[inline(always)]
-            fn from(number: $number) -> Self {
-                Self::$variant(<$wide>::from(number))
+            fn copy_to_value(&self) -> Value<'v> {
+                Value::from(*self)
             }
         }
 
@@ -133,48 +142,13 @@ macro_rules! numbers {
     )*)*};
 }
 
+// `as` loses nothing here, on every platform that Rust has today.
 numbers! {
-    I64: i64 = i8 i16 i32 i64;
-    U64: u64 = u8 u16 u32 u64;
-    F64: f64 = f32 f64;
-}
-
-macro_rules! sized {
-    ($($variant:ident: $wide:ty = $number:ty;)*) => {$(
-        impl ToValue for $number {
-            #[inline(always)]
-            fn to_value(&self) -> Value<'_> {
-                Value::from(*self)
-            }
-        }
-
-        impl ToMeasurement for $number {}
-
-        impl From<$number> for Value<'_> {
-            #[inline(always)]
-            fn from(number: $number) -> Self {
-                // Lossless on every platform that Rust has today.
-                Self::$variant(number as $wide)
-            }
-        }
-
-        impl PartialEq<$number> for Value<'_> {
-            fn eq(&self, other: &$number) -> bool {
-                compare(*self, Value::from(*other)) == Some(Ordering::Equal)
-            }
-        }
-
-        impl PartialOrd<$number> for Value<'_> {
-            fn partial_cmp(&self, other: &$number) -> Option<Ordering> {
-                compare(*self, Value::from(*other))
-            }
-        }
-    )*};
-}
-
-sized! {
-    I64: i64 = isize;
-    U64: u64 = usize;
+    i8 i16 i32 i64 isize => |number| Self::I64(number as i64);
+    u8 u16 u32 u64 usize => |number| Self::U64(number as u64);
+    f32 f64 => |number| Self::F64(number as f64);
+    i128 => |number| i64::try_from(number).map_or(Self::F64(number as f64), Self::I64);
+    u128 => |number| u64::try_from(number).map_or(Self::F64(number as f64), Self::U64);
 }
 
 impl ToValue for Duration {
@@ -215,6 +189,12 @@ impl ToValue for str {
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::Str(text)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value<'_> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Value::Null, Into::into)
     }
 }
 
@@ -338,6 +318,15 @@ mod tests {
         assert!(Value::from(-1) < 0_u64);
         assert!(Value::from(9_007_199_254_740_993_u64) != 9_007_199_254_740_992_u64);
         assert!(Value::from(Duration::from_nanos(5)) == 5);
+    }
+
+    #[test]
+    fn wide_integers_keep_their_digits_as_long_as_they_fit() {
+        let milliseconds = Duration::from_secs(3).as_millis();
+        assert_eq!(Value::from(milliseconds).as_u64(), Some(3000));
+        assert_eq!(Value::from(-3_i128).as_i64(), Some(-3));
+        assert_eq!(Value::from(u128::MAX).as_f64(), Some(u128::MAX as f64));
+        assert!(Value::from(Some(milliseconds)) == 3000 && Value::from(None::<u128>).is_null());
     }
 
     #[test]

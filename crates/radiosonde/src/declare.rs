@@ -86,6 +86,7 @@ impl MetadataField {
 
 /// Whether a declaration is one event, or the three of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeclarationKind {
     /// One event of that name. In a family some of its segments are placeholders: `ex_atlas.<provider>.request`.
     Event,

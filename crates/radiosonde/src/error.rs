@@ -83,6 +83,7 @@ impl From<Infallible> for EventNameError {
 
 /// Why a handler could not be attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AttachError {
     /// The bus has a handler with this id already, on whatever event.
     AlreadyExists(HandlerId),
@@ -123,6 +124,7 @@ impl From<Infallible> for AttachError {
 
 /// Why a handler could not be detached.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DetachError {
     /// No handler with this id is attached: it never was, it was detached, or it failed.
     NotFound(HandlerId),

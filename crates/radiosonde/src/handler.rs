@@ -24,6 +24,7 @@ pub type HandlerId = Arc<str>;
 /// policy, a handler that fails while it handles `telemetry.handler.failure` is detached: two failing handlers would
 /// otherwise tell each other for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FailurePolicy {
     /// It is detached from all of its events, once and for all, before anybody is told.
     #[default]

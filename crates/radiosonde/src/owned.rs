@@ -95,6 +95,18 @@ from_numbers! {
     F64(f64): f32 f64;
 }
 
+macro_rules! from_wide_numbers {
+    ($($number:ty)*) => {$(
+        impl From<$number> for OwnedValue {
+            fn from(number: $number) -> Self {
+                Self::from(Value::from(number))
+            }
+        }
+    )*};
+}
+
+from_wide_numbers! { i128 u128 }
+
 impl From<bool> for OwnedValue {
     fn from(truth: bool) -> Self {
         Self::Bool(truth)
@@ -116,6 +128,18 @@ impl From<&'static str> for OwnedValue {
 impl From<String> for OwnedValue {
     fn from(text: String) -> Self {
         Self::Text(Cow::Owned(text))
+    }
+}
+
+impl From<char> for OwnedValue {
+    fn from(character: char) -> Self {
+        Self::from(String::from(character))
+    }
+}
+
+impl From<Box<str>> for OwnedValue {
+    fn from(text: Box<str>) -> Self {
+        Self::from(String::from(text))
     }
 }
 

@@ -182,6 +182,7 @@ impl Subject for RealBus {
             AttachError::AlreadyExists(_) => "exists",
             AttachError::NoEvents(_) => "no events",
             AttachError::InvalidName(_) => "malformed",
+            _ => "another",
         })
     }
 
