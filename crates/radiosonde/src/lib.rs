@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+#![doc = ""]
+#![doc = include_str!("tutorial.md")]
 
 mod attached;
 mod bus;
