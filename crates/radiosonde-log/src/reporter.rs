@@ -167,7 +167,7 @@ impl Builder {
     /// When there are no events or one is not well formed, the id is taken, or no thread can be started.
     pub fn start(self) -> Result<Log, StartError> {
         let Self { id, bus, events, style, writer, options } = self;
-        let sink = LineSink { writer, style, buffer: Vec::new() };
+        let sink = LineSink { writer, style, buffer: Vec::new(), is_torn: false };
         let delivery = Delivery::start(id.as_str(), options, sink).map_err(StartError::Delivery)?;
         let mut attached = Attached { bus, ids: Vec::new() };
         let queue = delivery.queue();
@@ -205,23 +205,40 @@ struct LineSink {
     writer: Box<dyn Write + Send>,
     style: Style,
     buffer: Vec<u8>,
+    /// Whether the last write failed in the middle of a line.
+    is_torn: bool,
 }
 
 impl LineSink {
-    fn write(&mut self) -> io::Result<()> {
-        self.writer.write_all(&self.buffer)?;
+    /// Writes the lines in one piece, and on a line of their own.
+    fn write<'a>(&mut self, lines: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
+        self.buffer.clear();
+        if self.is_torn {
+            self.buffer.push(b'\n');
+        }
+        for line in lines {
+            self.buffer.extend_from_slice(line.as_bytes());
+            self.buffer.push(b'\n');
+        }
+        let mut rest = &*self.buffer;
+        while !rest.is_empty() {
+            match self.writer.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.is_torn = rest[written - 1] != b'\n';
+                    rest = &rest[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         self.writer.flush()
     }
 }
 
 impl Sink<String> for LineSink {
     fn send(&mut self, lines: &[String], _timeout: Duration) -> Answer {
-        self.buffer.clear();
-        for line in lines {
-            self.buffer.extend_from_slice(line.as_bytes());
-            self.buffer.push(b'\n');
-        }
-        match self.write() {
+        match self.write(lines.iter().map(String::as_str)) {
             Ok(()) => Answer::Delivered,
             // Some of it may be written: to write it again could double lines.
             Err(error) => Answer::Rejected { reason: error.to_string() },
@@ -229,12 +246,9 @@ impl Sink<String> for LineSink {
     }
 
     fn lost(&mut self, reason: DropReason, count: u64) {
-        self.buffer.clear();
         let line = self.style.lost(SystemTime::now(), reason.label(), count);
-        self.buffer.extend_from_slice(line.as_bytes());
-        self.buffer.push(b'\n');
         // A writer that failed before may fail again; the loss is counted all the same.
-        let _ = self.write();
+        let _ = self.write([line.as_str()]);
     }
 }
 

@@ -193,3 +193,41 @@ fn a_writer_that_fails_costs_lines_and_they_are_counted() {
     assert_eq!((report.sent, report.dropped.count(DropReason::Rejected)), (0, 1));
     assert!(report.last_failure.is_some());
 }
+
+/// A disk that is full after so many bytes, until somebody makes room.
+struct Disk {
+    room: Arc<Mutex<usize>>,
+    memory: Memory,
+}
+
+impl Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut room = self.room.lock().unwrap();
+        let written = bytes.len().min(*room);
+        if written == 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        *room -= written;
+        self.memory.write(&bytes[..written])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_was_cut_short_does_not_spoil_the_next() {
+    let (bus, memory, room) = (Bus::new(), Memory::default(), Arc::new(Mutex::new(40)));
+    let disk = Disk { room: room.clone(), memory: memory.clone() };
+    let log = Log::builder().bus(&bus).events(["a", "b"]).json().writer(disk).start().unwrap();
+    execute_on(&bus, "a", &[]);
+    log.flush(PATIENCE).unwrap();
+    *room.lock().unwrap() = 10_000;
+    execute_on(&bus, "b", &[]);
+    log.shutdown(PATIENCE);
+    let lines = memory.lines();
+    let events = lines.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let events: Vec<_> = events.map(|line| line.map(|line| line["event"].to_string())).collect();
+    assert_eq!(events, [None, Some("\"b\"".to_owned())], "{lines:?}");
+}
