@@ -44,11 +44,12 @@
 //! Definitions are checked when they are given to a store, all together; [`DefinitionError`] lists everything at once.
 //! After that nothing fails. An event that cannot be recorded is skipped and counted by [`SkipReason`]; one with new tags
 //! beyond [`Metric::series_limit`] is recorded in the overflow series and counted. Both counts are metrics in the
-//! snapshot.
+//! snapshot, and the first of each kind is an event, for the log: see [`events`].
 
 mod buckets;
 mod cell;
 mod check;
+pub mod events;
 mod extract;
 mod metric;
 mod names;

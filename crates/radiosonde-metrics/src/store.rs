@@ -4,10 +4,11 @@ use std::array;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use radiosonde::{AttachError, Bus, Event, FailurePolicy, HandlerId};
+use radiosonde::{AttachError, Bus, Event, FailurePolicy, HandlerId, execute};
 
 use crate::cell::Cell;
 use crate::check::{DefinitionError, check};
+use crate::events;
 use crate::extract::SkipReason;
 use crate::metric::{Kind, Metric, counter, last_value};
 use crate::series::{Series, SeriesMap};
@@ -123,7 +124,15 @@ impl Aggregate {
             Err(reason) => Err(reason),
         };
         if let Err(reason) = recorded {
-            self.skipped[reason as usize].fetch_add(1, Ordering::Relaxed);
+            self.skip(reason);
+        }
+    }
+
+    #[cold]
+    fn skip(&self, reason: SkipReason) {
+        if self.skipped[reason as usize].fetch_add(1, Ordering::Relaxed) == 0 {
+            let (metric, reason) = (self.metric.name(), reason.as_str());
+            execute!(events::SKIPPED, {}, { metric, reason });
         }
     }
 
@@ -133,13 +142,16 @@ impl Aggregate {
         } else {
             self.series.find_or_create(tags, || Cell::new(&self.metric))
         };
-        series.map_or_else(
-            || {
-                self.overflowed.fetch_add(1, Ordering::Relaxed);
-                self.overflow.get_or_init(|| Cell::new(&self.metric))
-            },
-            |series| &series.cell,
-        )
+        series.map_or_else(|| self.overflow(), |series| &series.cell)
+    }
+
+    #[cold]
+    fn overflow(&self) -> &Cell {
+        if self.overflowed.fetch_add(1, Ordering::Relaxed) == 0 {
+            let (limit, metric) = (self.metric.series_limit as u64, self.metric.name());
+            execute!(events::OVERFLOWED, { limit }, { metric });
+        }
+        self.overflow.get_or_init(|| Cell::new(&self.metric))
     }
 
     fn snapshot(&self) -> MetricSnapshot {

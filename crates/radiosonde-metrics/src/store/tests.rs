@@ -410,3 +410,49 @@ fn recording_in_series_that_are_there_allocates_nothing() {
         Some(&SeriesValue::Number(3.0))
     );
 }
+
+#[test]
+fn what_is_wrong_is_told_once_for_each_metric_and_reason() {
+    let told = radiosonde::capture(["telemetry.metrics.**"]);
+    let limited = counter("a.count").tags(["tag"]).series_limit(1);
+    let store = Store::new([sum("a.bytes"), sum("a.lines"), limited]).unwrap();
+    let bus = Bus::new();
+    let _attached = store.attach(&bus).unwrap();
+    for tag in ["x", "y", "z"] {
+        for bytes in [Value::Null, Value::from("many"), Value::from(-1)] {
+            let measurements = [("bytes", bytes), ("lines", Value::from(1))];
+            execute(&bus, "a", &measurements, &[("tag", Value::from(tag))]);
+        }
+    }
+    let told: Vec<_> = told
+        .events()
+        .iter()
+        .map(|event| {
+            let value = |key| event.metadata(key).to_string();
+            assert_eq!(
+                event.name().starts_with("telemetry.metrics.overflowed"),
+                value("reason") == "null"
+            );
+            format!("{} {} {}", value("metric"), value("reason"), event.measurement("limit"))
+        })
+        .collect();
+    let expected = [
+        "a.bytes missing_measurement null",
+        "a.bytes not_a_number null",
+        "a.bytes negative null",
+        "a.count null 1",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(skipped(&store.snapshot(), "a.bytes", SkipReason::Negative), 3);
+}
+
+/// As bad as it gets: the metric that is wrong is about the event that tells of it.
+#[test]
+fn a_metric_that_skips_the_event_about_itself_does_not_go_on_for_ever() {
+    let metric = sum("skips.of.nothing").event("telemetry.metrics.skipped").measurement("nothing");
+    let store = Store::new([sum("a.bytes"), metric]).unwrap();
+    let _attached = store.attach(radiosonde::global()).unwrap();
+    execute(radiosonde::global(), "a", &[], &[]);
+    let snapshot = store.snapshot();
+    assert!(skipped(&snapshot, "skips.of.nothing", SkipReason::MissingMeasurement) >= 2);
+}
