@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 use smallvec::SmallVec;
 
 use crate::bus;
+use crate::error::AttachError;
 use crate::event::Event;
 use crate::owned::OwnedEvent;
 use crate::pattern::EventPattern;
@@ -49,7 +50,10 @@ use crate::pattern::EventPattern;
 /// If a pattern is not well formed: it is a mistake in the test.
 #[must_use = "recording ends when the capture is dropped"]
 #[track_caller]
-pub fn capture<'a>(events: impl IntoIterator<Item = &'a str>) -> Capture {
+pub fn capture<E>(events: impl IntoIterator<Item = E>) -> Capture
+where
+    E: TryInto<EventPattern, Error: Into<AttachError>>,
+{
     static NEXT: AtomicU64 = AtomicU64::new(0);
 
     let scope = Scope(NEXT.fetch_add(1, Relaxed));
@@ -106,8 +110,11 @@ impl Capture {
     ///
     /// If the pattern is not well formed: it is a mistake in the test.
     #[track_caller]
-    pub fn wait_for(&self, event: &str, timeout: Duration) -> Result<OwnedEvent, CaptureTimeout> {
-        let pattern = match EventPattern::new(event) {
+    pub fn wait_for<E>(&self, event: E, timeout: Duration) -> Result<OwnedEvent, CaptureTimeout>
+    where
+        E: TryInto<EventPattern, Error: Into<AttachError>>,
+    {
+        let pattern = match event.try_into().map_err(Into::into) {
             Ok(pattern) => pattern,
             Err(error) => panic!("{error}"),
         };
@@ -121,7 +128,7 @@ impl Capture {
             }
             if !in_time {
                 let recorded = events.iter().map(|event| event.name().to_string()).collect();
-                return Err(CaptureTimeout { event: event.to_owned(), timeout, recorded });
+                return Err(CaptureTimeout { event: pattern.to_string(), timeout, recorded });
             }
             match deadline {
                 Some(deadline) => {

@@ -216,7 +216,22 @@ impl DeclaredSpan {
 }
 
 /// Events that differ in some segments of their name, as [`declare!`](crate::declare!) makes them. Make a name, keep it, and
-/// execute it: `execute!(name, …)`.
+/// execute it: `execute!(name, …)`. Attached to, it stands for all of them.
+///
+/// ```
+/// radiosonde::declare! {
+///     /// All events.
+///     pub static EVENTS;
+///     /// After a call to a provider.
+///     pub family REQUEST = "ex_atlas.<provider>.request" { measurements: { status }, metadata: {} }
+/// }
+///
+/// let capture = radiosonde::capture([&REQUEST]);
+/// let name = REQUEST.name(["fly"])?;
+/// radiosonde::execute!(name, { status: 200 });
+/// assert_eq!(capture.events()[0].name(), "ex_atlas.fly.request");
+/// # Ok::<(), radiosonde::EventNameError>(())
+/// ```
 #[derive(Debug)]
 pub struct DeclaredFamily(&'static Declaration);
 
@@ -248,6 +263,13 @@ impl DeclaredFamily {
             false => segment,
         });
         Ok(EventName::from_segments(name)?.declared_at_run_time(self.0))
+    }
+
+    /// What all of its events match: its name with `*` in the place of each placeholder.
+    pub(crate) fn pattern(&self) -> String {
+        let segments = self.0.name.split('.');
+        let patterns = segments.map(|segment| if is_placeholder(segment) { "*" } else { segment });
+        patterns.collect::<Vec<_>>().join(".")
     }
 }
 

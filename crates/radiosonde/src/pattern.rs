@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::declare::DeclaredEvent;
+use crate::declare::{DeclaredEvent, DeclaredFamily};
 use crate::error::{EventNameError, EventNameErrorKind};
 use crate::name::{self, EventName};
 
@@ -146,6 +146,15 @@ impl From<&Self> for EventPattern {
 impl From<&DeclaredEvent> for EventPattern {
     fn from(event: &DeclaredEvent) -> Self {
         event.name().into()
+    }
+}
+
+impl TryFrom<&DeclaredFamily> for EventPattern {
+    type Error = EventNameError;
+
+    /// All events of the family: `*` stands for each placeholder.
+    fn try_from(family: &DeclaredFamily) -> Result<Self, Self::Error> {
+        Self::new(&family.pattern())
     }
 }
 
