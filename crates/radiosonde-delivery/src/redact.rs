@@ -6,7 +6,7 @@ use std::borrow::Cow;
 pub const REDACTED: &str = "[redacted]";
 
 /// Fragments of keys that name secrets, in lower case and without separators.
-const SECRET_FRAGMENTS: [&str; 12] = [
+const SECRET_FRAGMENTS: [&str; 15] = [
     "authorization",
     "cookie",
     "token",
@@ -19,6 +19,9 @@ const SECRET_FRAGMENTS: [&str; 12] = [
     "credential",
     "bearer",
     "jwt",
+    "passphrase",
+    "sessionid",
+    "signature",
 ];
 
 /// Whether a key looks as if its value were a secret, whatever its declared privacy.
@@ -129,6 +132,9 @@ mod tests {
             "private-key",
             "credentials",
             "jwt",
+            "passphrase",
+            "session_id",
+            "X-Amz-Signature",
             "auth",
             "pwd",
         ] {

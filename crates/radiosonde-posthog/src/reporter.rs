@@ -146,7 +146,6 @@ impl Drop for Attached {
 }
 
 /// Everything a reporter needs to know before it starts.
-#[derive(Debug)]
 #[must_use]
 pub struct Builder {
     id: String,
@@ -273,6 +272,19 @@ impl Builder {
             attached.ids.push(id);
         }
         Ok(PostHog { attached, delivery: Some(delivery) })
+    }
+}
+
+impl fmt::Debug for Builder {
+    /// Without the URL: it was not checked yet, and may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("id", &self.id)
+            .field("rules", &self.rules)
+            .field("options", &self.options)
+            .field("allows_plain_http", &self.allows_plain_http)
+            .field("do_not_track", &self.do_not_track)
+            .finish_non_exhaustive()
     }
 }
 
