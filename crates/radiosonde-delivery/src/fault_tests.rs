@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -237,4 +238,21 @@ fn losses_and_requests_are_executed_as_events_and_never_fed_on() {
     assert_eq!(events[3].metadata("reason"), "answered 400");
     assert_eq!(events[4].measurement("count"), 1);
     assert_eq!(events[4].metadata("reason"), "rejected");
+}
+
+#[test]
+fn the_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine() {
+    // The environment is that of the whole process, so this test runs once more in a process with a proxy that is dead.
+    const PROXIES: [&str; 3] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    const DEAD: &str = "http://127.0.0.1:1";
+    if PROXIES.iter().all(|name| std::env::var(name).is_ok_and(|proxy| proxy == DEAD)) {
+        assert_eq!(deliver(&serve(&[OK]), 1).sent, 1);
+        return;
+    }
+    let name = "fault_tests::the_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine";
+    let mut itself = Command::new(std::env::current_exe().unwrap());
+    itself.args([name, "--exact"]).envs(PROXIES.map(|name| (name, DEAD)));
+    let output = itself.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }

@@ -170,7 +170,8 @@ fn quoted(line: &mut String, text: &str) {
 
 /// Whether a character could end the line, steer a terminal, or turn the order of what follows.
 fn must_escape(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let turns_direction = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns_direction || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

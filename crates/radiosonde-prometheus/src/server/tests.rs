@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use radiosonde::{Bus, EventName};
 use radiosonde_metrics::counter;
 
-use super::Limits;
+use super::{Limits, MAXIMUM_HEAD};
 use crate::{Prometheus, StartError};
 
 /// Longer than anything here takes; reached only when something is broken.
@@ -129,8 +129,9 @@ fn bad_requests_are_refused_and_the_next_is_served() {
         "\r\n\r\nnonsense\r\n\r\n".to_owned(),
         "GET /metrics HTTP/9.9\r\n\r\n".to_owned(),
         "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}".to_owned() + "\r\n\r\n",
+        format!("GET /metrics HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "x".repeat(MAXIMUM_HEAD)),
+        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(MAXIMUM_HEAD)),
         format!("GET /metrics HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "x".repeat(1 << 20)),
-        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(1 << 20)),
         format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{many_headers}\r\n"),
     ];
     for request in requests {
