@@ -165,26 +165,27 @@ impl Domain {
             return;
         }
         let epoch = self.epoch.fetch_add(STEP, AcqRel);
+        values.iter_mut().for_each(|value| value.epoch = epoch);
         {
             let mut book = self.book.lock();
             let book = book.get_or_insert_default();
+            // They keep their epochs: another thread may have left them in a later one than ours.
             values.append(&mut book.unfenced);
             for record in &book.records {
                 record.notify.store(true, Release);
             }
         }
-        let fenced = barrier::heavy(epoch & FENCE != 0);
-        let mut book = self.book.lock();
-        let book_of_all = book.get_or_insert_default();
+        // Readers that could find a value of an epoch with `FENCE` all fence, because the bit is never set again.
+        let fenced = barrier::heavy(values.iter().all(|value| value.epoch & FENCE != 0));
+        {
+            let mut book = self.book.lock();
+            let book = book.get_or_insert_default();
+            // Only after the barrier may anybody look at the records on behalf of these values.
+            let list = if fenced { &mut book.unlinked } else { &mut book.unfenced };
+            list.append(&mut values);
+        }
         if fenced {
-            // Only now may anybody look at the records on behalf of these values.
-            book_of_all
-                .unlinked
-                .extend(values.into_iter().map(|value| Unlinked { epoch, ..value }));
-            drop(book);
             self.collect();
-        } else {
-            book_of_all.unfenced.append(&mut values);
         }
     }
 

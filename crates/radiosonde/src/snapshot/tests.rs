@@ -229,3 +229,30 @@ fn what_a_refused_barrier_left_is_dropped_after_the_next_one() {
         assert!(first_dropped.load(Relaxed) && second_dropped.load(Relaxed));
     });
 }
+
+#[test]
+fn what_a_refused_barrier_left_keeps_its_epoch_whoever_takes_it() {
+    explore(3, || {
+        let (place, other_place) = (Arc::new(Place::unknown()), Arc::new(Place::unknown()));
+        let (value, dropped) = Tracked::new();
+        let (other, other_dropped) = Tracked::new();
+        let mut published_value = published(&place, value);
+        let mut published_other = published(&other_place, other);
+        let reader = thread::spawn({
+            let place = place.clone();
+            move || read(&place)
+        });
+        barrier::REFUSED.store(true, Relaxed);
+        let retiring = thread::spawn(move || {
+            published_other.replace(None, &mut Retired::default());
+            published_other
+        });
+        published_value.replace(None, &mut Retired::default());
+        let mut published_other = retiring.join().unwrap();
+        reader.join().unwrap();
+        // One more barrier takes what the refused one left, if it was the last.
+        published_other.replace(Some(Tracked::new().0), &mut Retired::default());
+        published_other.replace(None, &mut Retired::default());
+        assert!(dropped.load(Relaxed) && other_dropped.load(Relaxed));
+    });
+}
