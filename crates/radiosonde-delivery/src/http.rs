@@ -129,3 +129,24 @@ impl<E> fmt::Debug for HttpSink<E> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_its_meaning() {
+        let meaning = |status| match judge_status(StatusCode::from_u16(status).unwrap(), None) {
+            Answer::Delivered => "delivered",
+            Answer::Retry { .. } => "repeated",
+            Answer::Rejected { .. } => "rejected",
+        };
+        for (statuses, expected) in [
+            (&[200, 204, 299][..], "delivered"),
+            (&[408, 429, 500, 503, 599], "repeated"),
+            (&[100, 301, 307, 400, 401, 404, 413, 499, 600], "rejected"),
+        ] {
+            assert!(statuses.iter().all(|status| meaning(*status) == expected), "{expected}");
+        }
+    }
+}

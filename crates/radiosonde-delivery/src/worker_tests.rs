@@ -445,3 +445,19 @@ fn endless_durations_and_odd_names_do_not_panic() {
     }
     Delivery::start("odd\0name", Options::new(), Nowhere).unwrap();
 }
+
+#[test]
+fn a_shutdown_that_is_under_way_takes_nothing_more() {
+    let bench = Bench::new(one_by_one());
+    bench.push([1]);
+    bench.next_batch();
+    let (delivery, queue) = (bench.delivery, bench.queue);
+    let shutdown = std::thread::spawn(move || delivery.shutdown(PATIENCE));
+    while !queue.ledger.is_closed() {
+        std::thread::yield_now();
+    }
+    queue.try_push(Item(2));
+    bench.answers.send(Answer::Delivered).unwrap();
+    let report = shutdown.join().unwrap();
+    assert_eq!((report.sent, report.dropped.count(DropReason::Closed)), (1, 1), "{report}");
+}

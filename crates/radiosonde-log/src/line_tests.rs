@@ -169,3 +169,18 @@ fn a_loss_is_a_line_of_the_same_style() {
     assert_eq!(json["measurements"]["count"], 7);
     assert_eq!(json["metadata"]["reason"], "queue_full");
 }
+
+#[test]
+fn a_line_says_how_many_like_it_were_left_out() {
+    for (style, expected) in [(HUMAN, " a.b suppressed=7"), (JSON, r#""suppressed":7}"#)] {
+        let (send, lines) = std::sync::mpsc::channel();
+        let bus = Bus::new();
+        bus.attach("test", "a.b", move |event| {
+            send.send(style.line(event, UNIX_EPOCH, 7)).unwrap();
+        })
+        .unwrap();
+        bus.execute(&EventName::new("a.b").unwrap(), &[], &[]);
+        let line = lines.try_recv().unwrap();
+        assert!(line.ends_with(expected), "{line}");
+    }
+}

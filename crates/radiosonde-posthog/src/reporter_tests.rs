@@ -162,3 +162,11 @@ fn a_function_of_a_rule_that_panics_costs_one_event_and_not_the_reporter() {
     assert_eq!(posthog.shutdown(PATIENCE).sent, 1);
     assert!(server.join().unwrap().contains("user-42"));
 }
+
+#[test]
+fn an_event_that_posthog_would_discard_for_its_size_is_dropped_and_counted() {
+    let (bus, builder) = builder("http://127.0.0.1:1", None);
+    let posthog = builder.rule(Rule::event("a.b").properties(["user"])).start().unwrap();
+    execute_on(&bus, "a.b", &"x".repeat(LARGEST));
+    assert_eq!(posthog.stats().dropped.count(DropReason::TooLarge), 1);
+}
