@@ -7,6 +7,22 @@ use radiosonde::{Event, Fields, Privacy, Value};
 use radiosonde_delivery::Timestamp;
 use radiosonde_delivery::redact::{REDACTED, looks_secret, without_queries};
 
+/// Our own events that tell of something lost.
+const LOSSES: [&str; 3] = [DROPPED, "telemetry.metrics.skipped", "telemetry.metrics.overflowed"];
+
+/// The event of delivery that the log also says of its own lines.
+const DROPPED: &str = "telemetry.delivery.dropped";
+
+fn severity(event: &str) -> &'static str {
+    if event.ends_with(".exception") || event == crate::FAILURE {
+        "error"
+    } else if LOSSES.contains(&event) {
+        "warning"
+    } else {
+        "info"
+    }
+}
+
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
@@ -18,8 +34,7 @@ impl Style {
     /// The line of an event, without a newline. `suppressed` is how many of its kind were left out before it.
     pub(crate) fn line(self, event: &Event<'_>, time: SystemTime, suppressed: u64) -> String {
         let name = event.name().as_str();
-        let is_failure = name.ends_with(".exception") || name == crate::FAILURE;
-        let mut line = self.open(time, if is_failure { "error" } else { "info" }, name);
+        let mut line = self.open(time, severity(name), name);
         self.group(&mut line, "measurements", event, event.measurements(), true);
         self.group(&mut line, "metadata", event, event.metadata_fields(), false);
         if suppressed > 0 {
@@ -30,7 +45,7 @@ impl Style {
 
     /// The line that says how many lines are missing.
     pub(crate) fn lost(self, time: SystemTime, reason: &str, count: u64) -> String {
-        let mut line = self.open(time, "warning", "telemetry.delivery.dropped");
+        let mut line = self.open(time, severity(DROPPED), DROPPED);
         if self.is_json {
             write(
                 &mut line,

@@ -84,9 +84,18 @@ fn a_json_line_is_one_object() {
 }
 
 #[test]
-fn the_end_of_a_failed_span_is_an_error() {
-    let line = line_of(JSON, &EventName::new("a.exception").unwrap(), &[], &[]);
-    assert_eq!(parsed(&line)["severity"], "error");
+fn failures_are_errors_and_losses_are_warnings() {
+    for (event, severity) in [
+        ("a.exception", "error"),
+        ("telemetry.handler.failure", "error"),
+        ("telemetry.delivery.dropped", "warning"),
+        ("telemetry.metrics.skipped", "warning"),
+        ("telemetry.metrics.overflowed", "warning"),
+        ("telemetry.posthog.off", "info"),
+    ] {
+        let line = line_of(JSON, &EventName::new(event).unwrap(), &[], &[]);
+        assert_eq!(parsed(&line)["severity"], severity, "{event}");
+    }
 }
 
 #[test]

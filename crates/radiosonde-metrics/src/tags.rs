@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use crate::metric::Tag;
 
-/// The values of one event's tags together are at most this long, in bytes, with one for each value's end. Longer ones go to the overflow series:
-/// the memory of a series has to have a bound, and two series cut to the same text would become one.
+/// The values of one event's tags together are at most this long, in bytes, with one for each value's end. Longer ones go
+/// to the overflow series: the memory of a series has to have a bound, and two series cut to the same text would become one.
 pub const MAXIMUM_TAG_SET_LENGTH: usize = 4_096;
 
 /// Stands behind each value. No text contains it, so that equal bytes are equal values.
