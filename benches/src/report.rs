@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::process::Command;
 
 use crate::callgrind::{self, LEFT_OUT};
-use crate::contenders::{COLUMNS, LOOP, RADIOSONDE, SPIN, TRACING};
+use crate::contenders::{CLOCKS, COLUMNS, LOOP, RADIOSONDE, SPIN, TRACING};
 use crate::measure::{Case, Plan, Samples, side_by_side};
 use crate::targets::{Figures, TARGETS};
 use crate::workload::Work;
@@ -17,7 +17,8 @@ pub(crate) fn whole(plan: Plan) -> Result<String, Box<dyn Error>> {
     let threads = threads(plan)?;
     let (counts, instructions) = instructions()?;
     let targets = targets(&nanoseconds, &instructions)?;
-    Ok([preamble(), targets, times, threads, counts].join("\n"))
+    let clocks = clocks(plan)?;
+    Ok([preamble(), targets, times, threads, clocks, counts].join("\n"))
 }
 
 /// Where this was measured, and with which versions.
@@ -25,17 +26,13 @@ pub(crate) fn preamble() -> String {
     let rustc = Command::new("rustc").arg("--version").output();
     let rustc =
         rustc.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
-    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let processor =
-        processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let lock = include_str!("../../Cargo.lock");
     let versions: Vec<_> = ["tracing", "tracing-subscriber", "log", "metrics", "fastrace", "emit"]
         .into_iter()
         .filter_map(|package| Some(format!("`{package}` {}", locked_version(lock, package)?)))
         .collect();
     format!(
-        "## Machine and versions\n\n{} ({} CPUs), {}, fat LTO, one codegen unit; {}.\n",
-        processor.map_or("an unknown processor", |(_, model)| model),
+        "## Versions\n\n{} CPUs, {}, fat LTO, one codegen unit; {}.\n",
         std::thread::available_parallelism().map_or(1, usize::from),
         rustc.trim(),
         versions.join(", "),
@@ -127,6 +124,25 @@ fn threads(plan: Plan) -> Result<String, Box<dyn Error>> {
         if let [Some(one), Some(two)] = pair {
             let [one, two] = [one, two].map(|samples| 1_000.0 / samples.median());
             writeln!(report, "| {} | {one:.0} | {two:.0} | {:.2} |", contender.name, two / one)?;
+        }
+    }
+    Ok(report)
+}
+
+/// What it costs to read the time, which a span does twice.
+fn clocks(plan: Plan) -> Result<String, Box<dyn Error>> {
+    let cases = [CLOCKS[0], CLOCKS[1], LOOP].map(|contender| Case {
+        contender,
+        work: Work::SpanHandlers,
+        threads: 1,
+    });
+    let mut report = String::from(
+        "## The clock\n\nNanoseconds for one reading, loop included. A span reads the time twice.\n\n\
+         | clock | |\n|---|---:|\n",
+    );
+    for (case, samples) in cases.iter().zip(side_by_side(&cases, plan)?) {
+        if let Some(samples) = samples {
+            writeln!(report, "| {} | {} |", case.contender.name, with_spread(&samples))?;
         }
     }
     Ok(report)

@@ -1,12 +1,20 @@
 //! What is measured beside the libraries: the loop that they all run in, and plain computation.
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use crate::measure::Run;
 use crate::workload::{Work, repeat};
 
 pub(super) fn prepare_loop(_: Work) -> Option<Run> {
     Some(repeat(|_| {}))
+}
+
+/// The standard library's clock, which a span without the processor's counter would read.
+pub(super) fn prepare_instant(_: Work) -> Option<Run> {
+    Some(repeat(|_| {
+        black_box(Instant::now());
+    }))
 }
 
 /// Eight chains of additions and rotations in registers, which fill all of a core's units: two

@@ -32,6 +32,12 @@ pub(crate) const LOOP: Contender =
 pub(crate) const SPIN: Contender =
     Contender { name: "spin probe", prepare: baseline::prepare_spin };
 
+/// The clock of the bus, and the one that it would read without the processor's counter.
+pub(crate) const CLOCKS: [Contender; 2] = [
+    Contender { name: "the bus's clock", prepare: radiosonde::prepare_clock },
+    Contender { name: "`Instant::now`", prepare: baseline::prepare_instant },
+];
+
 /// The columns of the table.
 pub(crate) const COLUMNS: [Contender; 7] = [
     RADIOSONDE,
@@ -45,6 +51,6 @@ pub(crate) const COLUMNS: [Contender; 7] = [
 
 impl Contender {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        COLUMNS.into_iter().chain([SPIN]).find(|contender| contender.name == name)
+        COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).find(|contender| contender.name == name)
     }
 }

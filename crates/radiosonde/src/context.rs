@@ -59,7 +59,7 @@ impl SpanContext {
 
     /// Runs a future as if inside the span, whichever threads poll it.
     pub fn instrument<F: Future>(self, future: F) -> InSpan<F> {
-        InSpan { future, context: self }
+        InSpan { future: Some(future), context: self }
     }
 
     /// A context that no other span of this process has.
@@ -143,9 +143,19 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "a future does nothing until it is polled"]
     pub struct InSpan<F> {
+        // Until this is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         context: SpanContext,
+    }
+
+    impl<F> PinnedDrop for InSpan<F> {
+        // What a cancelled future starts on its way out is inside the span, too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.context.enter();
+            this.future.set(None);
+        }
     }
 }
 
@@ -155,6 +165,9 @@ impl<F: Future> Future for InSpan<F> {
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.context.enter();
-        this.future.poll(task)
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(task),
+            None => Poll::Pending,
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::context::SpanContext;
 use crate::handler::panic_message;
 use crate::span::Span;
 
@@ -14,17 +15,28 @@ pin_project! {
     /// A future inside a span: see [`Span::instrument`].
     #[must_use = "a future does nothing until it is polled, and dropping this one ends its span as `cancelled`"]
     pub struct Instrumented<'a, F: Future> {
+        // Until this is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         // Until the span has ended.
         span: Option<Span<'a>>,
         end: fn(Span<'a>, &F::Output),
+    }
+
+    impl<F: Future> PinnedDrop for Instrumented<'_, F> {
+        // What a cancelled future starts on its way out is inside the span, too.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let context = this.span.as_ref().and_then(Span::context);
+            let _entered = context.as_ref().map(SpanContext::enter);
+            this.future.set(None);
+        }
     }
 }
 
 impl<'a, F: Future> Instrumented<'a, F> {
     pub(crate) fn new(future: F, span: Span<'a>, end: fn(Span<'a>, &F::Output)) -> Self {
-        Self { future, span: Some(span), end }
+        Self { future: Some(future), span: Some(span), end }
     }
 }
 
@@ -33,11 +45,12 @@ impl<F: Future> Future for Instrumented<'_, F> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let Some(context) = this.span.as_ref().and_then(Span::context) else {
-            return this.future.poll(task);
+            return future.poll(task);
         };
         let entered = context.enter();
-        let outcome = catch_unwind(AssertUnwindSafe(|| this.future.poll(task)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| future.poll(task)));
         drop(entered);
         match (outcome, &mut *this.span) {
             (Ok(Poll::Ready(value)), span) => {

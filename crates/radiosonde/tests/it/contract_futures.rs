@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use radiosonde::{Capture, OwnedEvent, SpanContext, Value, capture, span};
+use radiosonde::{Capture, OwnedEvent, SpanContext, ToValue, Value, capture, span};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -226,4 +226,36 @@ async fn a_future_in_a_span_nobody_listens_to_runs_as_it_is() {
     let panics = span!("futures.unheard").instrument(async { resume_unwind(Box::new("boom")) });
     let error = tokio::spawn(panics).await.unwrap_err();
     let _: () = assert_eq!(error.into_panic().downcast_ref(), Some(&"boom"));
+}
+
+#[test]
+fn what_a_cancelled_future_starts_on_its_way_out_is_inside_its_span() {
+    struct Guarded;
+
+    impl Drop for Guarded {
+        fn drop(&mut self) {
+            span!("futures.out.release").stop();
+        }
+    }
+
+    let capture = capture(["futures.out.*.start", "futures.out.*.exception"]);
+    let held = || {
+        let guarded = Guarded;
+        async move {
+            let _guarded = &guarded;
+            pending::<()>().await;
+        }
+    };
+    let outer = span!("futures.out.work");
+    let context = outer.context().unwrap();
+    drop(outer.instrument(held()));
+    drop(SpanContext::instrument(context.clone(), held()));
+
+    let names: Vec<_> = capture.events().iter().map(|event| event.name().to_string()).collect();
+    let release = "futures.out.release.start";
+    assert_eq!(names, ["futures.out.work.start", release, "futures.out.work.exception", release]);
+    for index in [1, 3] {
+        assert!(capture.events()[index].metadata(PARENT) == context.to_value());
+    }
+    assert!(SpanContext::current().is_none());
 }

@@ -222,7 +222,7 @@ const PASSWORD: &str = "correct horse";
 #[test]
 fn a_secret_is_redacted_wherever_it_is_shown() {
     let secret = Secret::new(PASSWORD.to_owned());
-    assert_eq!(format!("{secret} {secret:?} {:>12}", secret), "[redacted] [redacted]   [redacted]");
+    assert_eq!(format!("{secret} {secret:?} {secret:>12}"), "[redacted] [redacted]   [redacted]");
     assert_eq!(serde_json::to_string(&secret).unwrap(), r#""[redacted]""#);
     assert_eq!(secret.expose(), PASSWORD);
     let owned = OwnedValue::from(secret.clone());
