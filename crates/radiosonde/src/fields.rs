@@ -70,10 +70,29 @@ impl<'a> Layer<'a> {
     }
 }
 
-/// Keys are short, and most of those compared differ in length or come from the same literal: that is decided without a call.
+/// Keys are short, and most of those compared differ in length or come from the same literal. The rest is compared in two
+/// loads of each, without a call, which costs more than the comparison.
 #[inline]
 fn same_key(left: &str, right: &str) -> bool {
-    left.len() == right.len() && (std::ptr::eq(left.as_ptr(), right.as_ptr()) || left == right)
+    if left.len() != right.len() {
+        return false;
+    }
+    if std::ptr::eq(left.as_ptr(), right.as_ptr()) {
+        return true;
+    }
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    match left.len() {
+        8..=16 => same_ends::<8>(left, right),
+        4..8 => same_ends::<4>(left, right),
+        _ => left == right,
+    }
+}
+
+/// Whether the first and the last `N` bytes are the same, which are all there are if there are at most twice as many.
+#[inline(always)]
+fn same_ends<const N: usize>(left: &[u8], right: &[u8]) -> bool {
+    left.first_chunk::<N>() == right.first_chunk::<N>()
+        && left.last_chunk::<N>() == right.last_chunk::<N>()
 }
 
 impl<'a> Fields<'a> {
@@ -262,6 +281,21 @@ mod tests {
         assert_eq!(pairs(&all), [("app", 1), ("source", 3), ("bytes", 5), ("duration", 6)]);
         assert!(all.get("source") == 3 && all.get("app") == 1 && all.get("missing").is_null());
         assert!(all.contains_key("app") && !all.contains_key("missing"));
+    }
+
+    #[test]
+    fn keys_are_the_same_if_all_of_their_bytes_are() {
+        let text = "abcdefghijklmnopqrstuvwxyz";
+        for length in 0..=text.len() {
+            // Not the same literal, so that the bytes are looked at.
+            let (left, mut right) = (&text[..length], text[..length].to_owned());
+            assert!(same_key(left, &right), "{left}");
+            for index in 0..length {
+                right.replace_range(index..=index, "-");
+                assert!(!same_key(left, &right), "{left} {right}");
+                right.replace_range(index..=index, &left[index..=index]);
+            }
+        }
     }
 
     #[test]
