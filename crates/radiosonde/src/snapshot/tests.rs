@@ -60,37 +60,55 @@ fn read(place: &Place<Tracked>) {
     }
 }
 
-#[test]
-fn a_value_lives_while_a_reader_holds_it_and_no_longer() {
-    explore(4, || {
+/// Replaces a value while threads read it, and sees that it is dropped when they are done.
+fn replace_during(preemptions: usize, readers: usize, read: fn(&Place<Tracked>)) {
+    explore(preemptions, move || {
         let place = Arc::new(Place::unknown());
         let (value, dropped) = Tracked::new();
         let mut published = published(&place, value);
-        let reader = thread::spawn({
-            let place = place.clone();
-            move || read(&place)
-        });
-        published.replace(None, &mut Retired::default());
-        reader.join().unwrap();
-        assert!(dropped.load(Relaxed), "nobody reads it any more, and it was not dropped");
-    });
-}
-
-#[test]
-fn of_two_last_readers_one_drops_the_value() {
-    explore(3, || {
-        let place = Arc::new(Place::unknown());
-        let (value, dropped) = Tracked::new();
-        let mut published = published(&place, value);
-        let readers = [(); 2].map(|()| {
-            let place = place.clone();
-            thread::spawn(move || read(&place))
-        });
+        let readers: Vec<_> = std::iter::repeat_n(place, readers)
+            .map(|place| thread::spawn(move || read(&place)))
+            .collect();
         published.replace(None, &mut Retired::default());
         for reader in readers {
             reader.join().unwrap();
         }
         assert!(dropped.load(Relaxed), "nobody reads it any more, and it was not dropped");
+    });
+}
+
+#[test]
+fn a_value_lives_while_a_reader_holds_it_and_no_longer() {
+    replace_during(4, 1, read);
+}
+
+#[test]
+fn of_two_last_readers_one_drops_the_value() {
+    replace_during(3, 2, read);
+}
+
+#[test]
+fn a_nested_reader_keeps_what_the_outer_one_found() {
+    replace_during(3, 1, |place| {
+        let pin = Pin::new();
+        let outer = place.read(&pin);
+        read(place);
+        if let Some(value) = outer {
+            value.assert_alive();
+        }
+    });
+}
+
+#[test]
+fn a_pin_may_outlive_the_one_that_it_was_made_inside() {
+    replace_during(3, 1, |place| {
+        let outer = Pin::new();
+        let inner = Pin::new();
+        let found = place.read(&inner);
+        drop(outer);
+        if let Some(value) = found {
+            value.assert_alive();
+        }
     });
 }
 
@@ -133,53 +151,6 @@ fn a_reader_that_comes_back_finds_the_new_value_or_none() {
         assert!(old_dropped.load(Relaxed) && !new_dropped.load(Relaxed));
         drop(published);
         assert!(new_dropped.load(Relaxed));
-    });
-}
-
-#[test]
-fn a_nested_reader_keeps_what_the_outer_one_found() {
-    explore(3, || {
-        let place = Arc::new(Place::unknown());
-        let (value, dropped) = Tracked::new();
-        let mut published = published(&place, value);
-        let reader = thread::spawn({
-            let place = place.clone();
-            move || {
-                let pin = Pin::new();
-                let outer = place.read(&pin);
-                read(&place);
-                if let Some(value) = outer {
-                    value.assert_alive();
-                }
-            }
-        });
-        published.replace(None, &mut Retired::default());
-        reader.join().unwrap();
-        assert!(dropped.load(Relaxed));
-    });
-}
-
-#[test]
-fn a_pin_may_outlive_the_one_that_it_was_made_inside() {
-    explore(3, || {
-        let place = Arc::new(Place::unknown());
-        let (value, dropped) = Tracked::new();
-        let mut published = published(&place, value);
-        let reader = thread::spawn({
-            let place = place.clone();
-            move || {
-                let outer = Pin::new();
-                let inner = Pin::new();
-                let found = place.read(&inner);
-                drop(outer);
-                if let Some(value) = found {
-                    value.assert_alive();
-                }
-            }
-        });
-        published.replace(None, &mut Retired::default());
-        reader.join().unwrap();
-        assert!(dropped.load(Relaxed));
     });
 }
 
