@@ -1,8 +1,9 @@
 //! Values that many threads read while one replaces them: how a call site gets at its handlers.
 //!
-//! This module is the only place with `unsafe` code. What it buys is measured in `benches/`: a dispatch pays about 4 ns to
-//! read its handlers, where a reference count costs 12, a read lock 16 (and stops to scale), and `arc-swap` 20. The argument
-//! why it is sound is in [`domain`]; loom explores it (package `radiosonde-loom`), and the sanitizers and Miri run the crate's tests.
+//! This is where the bus has `unsafe` code, but for one instruction in `clock`. A reader here writes with plain stores, where
+//! a reference count, a read lock or hazard pointers with fences would take a full barrier for every dispatch; what a
+//! dispatch costs in all is measured in `benches/`. The argument why it is sound is in [`domain`]; loom explores it (package
+//! `radiosonde-loom`), and the sanitizers run the crate's tests.
 //!
 //! A [`Place`] is what readers look at: one per call site. A [`Published`] value stands in any number of places at once.
 #![allow(unsafe_code)]
