@@ -8,6 +8,8 @@ use std::sync::{Arc, LazyLock};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use radiosonde_snapshot::{Pin, Place, PlaceRef, Published, Retired};
+
 use crate::attached::{Attached, AttachedHandlers};
 use crate::clock;
 use crate::error::{AttachError, DetachError};
@@ -18,7 +20,6 @@ use crate::name::{EventName, SpanName};
 use crate::names::NameCache;
 use crate::pattern::EventPattern;
 use crate::site::{Site, SpanSite};
-use crate::snapshot::{self, Pin, Place, PlaceRef, Published, Retired};
 use crate::span::{Source, Span};
 use crate::value::Value;
 
@@ -303,7 +304,7 @@ impl Shared {
         handler: Arc<Handler>,
         patterns: SmallVec<[EventPattern; 1]>,
     ) -> Result<(), AttachError> {
-        snapshot::prepare();
+        radiosonde_snapshot::prepare();
         clock::prepare();
         let mut retired = Retired::default();
         let mut state = self.state.lock();

@@ -263,7 +263,6 @@ mod pattern;
 mod secret;
 mod serialize;
 mod site;
-mod snapshot;
 mod span;
 mod value;
 

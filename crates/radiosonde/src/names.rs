@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use radiosonde_snapshot::Place;
+
 use crate::handler::HandlerList;
 use crate::name::EventName;
-use crate::snapshot::Place;
 
 /// A hash table that only grows, up to a bound, and lives as long as its bus. Whoever inserts holds the bus's lock.
 ///

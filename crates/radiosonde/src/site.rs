@@ -5,13 +5,14 @@
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
+use radiosonde_snapshot::{Pin, Place};
+
 use crate::bus::{self, Listening};
 use crate::declare::{DeclaredEvent, DeclaredSpan};
 use crate::event::Event;
 use crate::fields::Fields;
 use crate::handler::HandlerList;
 use crate::name::{EventName, SpanName};
-use crate::snapshot::{Pin, Place};
 use crate::span::Source;
 use crate::value::Value;
 

@@ -23,6 +23,7 @@
 //! reading when the process forked, in the child, and one that called `exit` from inside a handler. Dispatching is not safe in
 //! a signal handler, because the last reader takes a lock and frees.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -59,9 +60,13 @@ impl Unlinked {
     }
 
     fn free(self) {
-        // The value runs code of the user (what a handler captured is dropped), which must not reach the emitting thread.
         // SAFETY: by the contract of `new` the value came from a box, and by the epoch argument above no reader is left.
-        crate::handler::drop_contained(unsafe { Box::from_raw(self.value.as_ptr()) });
+        let value = unsafe { Box::from_raw(self.value.as_ptr()) };
+        // The value may run code of the user (what a handler captured is dropped), whose panic must not reach the thread that
+        // happened to leave last. What that panic carried may panic again when it is dropped, so it is not.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            std::mem::forget(payload);
+        }
     }
 }
 

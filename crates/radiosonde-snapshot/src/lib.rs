@@ -1,11 +1,29 @@
-//! Values that many threads read while one replaces them: how a call site gets at its handlers.
+//! Values that many threads read while one replaces them: how a call site gets at its handlers, and a metric at its series.
 //!
-//! This is where the bus has `unsafe` code, but for one instruction in `clock`. A reader here writes with plain stores, where
-//! a reference count, a read lock or hazard pointers with fences would take a full barrier for every dispatch; what a
-//! dispatch costs in all is measured in `benches/`. The argument why it is sound is in [`domain`]; loom explores it (package
-//! `radiosonde-loom`), and the sanitizers run the crate's tests.
+//! This is where `radiosonde` has `unsafe` code, but for one instruction in the bus's clock. A reader here writes with plain
+//! stores, where a reference count, a read lock or hazard pointers with fences would take a full barrier each time; `benches/`
+//! measures it beside them. The argument why it is sound is in the module `domain`; loom explores it (package
+//! `radiosonde-loom`), and the sanitizers run the tests of the crates that use it.
 //!
 //! A [`Place`] is what readers look at: one per call site. A [`Published`] value stands in any number of places at once.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use radiosonde_snapshot::{Pin, Place, PlaceRef, Published, Retired};
+//!
+//! let place = Arc::new(Place::unknown());
+//! let mut published = Published::nothing();
+//! published.add_place(PlaceRef::Shared(place.clone()));
+//!
+//! let mut retired = Retired::default();
+//! published.replace(Some(String::from("first")), &mut retired);
+//! let pin = Pin::new();
+//! let first = place.read(&pin).expect("a value was published");
+//! published.replace(Some(String::from("second")), &mut retired);
+//! drop(retired); // frees what was replaced once nobody reads it
+//! assert_eq!(first, "first");
+//! assert_eq!(place.read(&pin).map(String::as_str), Some("second"));
+//! ```
 #![allow(unsafe_code)]
 
 mod barrier;
@@ -13,6 +31,7 @@ mod domain;
 mod sync;
 
 use std::cell::Cell;
+use std::fmt;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -31,37 +50,43 @@ loom::lazy_static! {
 
 /// Where readers find a value: unknown at first, then nothing or a value.
 #[derive(Debug)]
-pub(crate) struct Place<T>(AtomicPtr<T>);
+pub struct Place<T>(AtomicPtr<T>);
 
 impl<T> Place<T> {
     /// Stands for "unknown". No value lives there: a dangling pointer's address is the alignment of its type.
     const UNKNOWN: *mut T = ptr::dangling_mut();
 
+    /// A place of which nobody has said yet what belongs there.
     #[cfg(not(loom))]
-    pub(crate) const fn unknown() -> Self {
+    #[must_use]
+    pub const fn unknown() -> Self {
         Self(AtomicPtr::new(Self::UNKNOWN))
     }
 
     #[cfg(loom)]
-    pub(crate) fn unknown() -> Self {
+    #[must_use]
+    pub fn unknown() -> Self {
         Self(AtomicPtr::new(Self::UNKNOWN))
     }
 
     /// Whether there is certainly nothing here. One load and no order: for those who would do nothing if so.
     #[inline(always)]
-    pub(crate) fn is_nothing(&self) -> bool {
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
         self.0.load(Relaxed).is_null()
     }
 
     /// Whether nobody has said yet what belongs here.
     #[inline(always)]
-    pub(crate) fn is_unknown(&self) -> bool {
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
         self.0.load(Acquire) == Self::UNKNOWN
     }
 
     /// What is here now, unless that is nothing or unknown. It stays alive until the pin is dropped.
     #[inline(always)]
-    pub(crate) fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
+    #[must_use]
+    pub fn read<'pin>(&self, _pin: &'pin Pin) -> Option<&'pin T> {
         let value = self.0.load(Acquire);
         if value.addr() <= Self::UNKNOWN.addr() {
             return None;
@@ -74,8 +99,10 @@ impl<T> Place<T> {
 
 /// A place of a static call site, or one that is shared.
 #[derive(Debug)]
-pub(crate) enum PlaceRef<T: 'static> {
+pub enum PlaceRef<T: 'static> {
+    /// The place of a static.
     Static(&'static Place<T>),
+    /// A place that its readers hold, too.
     Shared(Arc<Place<T>>),
 }
 
@@ -90,7 +117,7 @@ impl<T> PlaceRef<T> {
 
 /// One value (or nothing) and all the places where readers find it. Belongs to whoever may replace the value.
 #[derive(Debug)]
-pub(crate) struct Published<T: Send + Sync + 'static> {
+pub struct Published<T: Send + Sync + 'static> {
     value: Option<NonNull<T>>,
     places: Vec<PlaceRef<T>>,
 }
@@ -101,18 +128,20 @@ unsafe impl<T: Send + Sync> Send for Published<T> {}
 unsafe impl<T: Send + Sync> Sync for Published<T> {}
 
 impl<T: Send + Sync> Published<T> {
-    pub(crate) fn nothing() -> Self {
+    /// Nothing, in no place yet.
+    #[must_use]
+    pub fn nothing() -> Self {
         Self { value: None, places: Vec::new() }
     }
 
     /// Makes the value readable in one more place, for good.
-    pub(crate) fn add_place(&mut self, place: PlaceRef<T>) {
+    pub fn add_place(&mut self, place: PlaceRef<T>) {
         place.place().0.store(self.pointer(), Release);
         self.places.push(place);
     }
 
     /// Replaces the value everywhere. The old one goes with `retired`.
-    pub(crate) fn replace(&mut self, value: Option<T>, retired: &mut Retired) {
+    pub fn replace(&mut self, value: Option<T>, retired: &mut Retired) {
         const { assert!(size_of::<T>() > 0, "a value without a size would live where `UNKNOWN` points") };
         let old = std::mem::replace(
             &mut self.value,
@@ -142,7 +171,13 @@ impl<T: Send + Sync> Drop for Published<T> {
 /// Values that were replaced. Dropping this frees them once the reads under way have ended. The drop runs code of the user,
 /// so it belongs outside of every lock.
 #[derive(Default)]
-pub(crate) struct Retired(Vec<Unlinked>);
+pub struct Retired(Vec<Unlinked>);
+
+impl fmt::Debug for Retired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Retired").field(&self.0.len()).finish()
+    }
+}
 
 impl Drop for Retired {
     fn drop(&mut self) {
@@ -151,13 +186,13 @@ impl Drop for Retired {
 }
 
 /// Call this before the first value is published: it makes reading cheaper where the system can help.
-pub(crate) fn prepare() {
+pub fn prepare() {
     DOMAIN.use_process_barriers();
 }
 
 /// While a thread holds a pin, what it reads from places stays alive. A thread may hold several, in any order.
 #[derive(Debug)]
-pub(crate) struct Pin {
+pub struct Pin {
     record: &'static Record,
     /// The thread is ending and has no record any more, so this pin got one for itself.
     is_last: bool,
@@ -165,8 +200,12 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
+    /// From now on the calling thread reads.
     #[inline(always)]
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    // A pin is for a while, not a value to have by default.
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
         match OWN_RECORD.with(Cell::get) {
             Some(record) => Self::enter(record, false),
             None => Self::first(),
