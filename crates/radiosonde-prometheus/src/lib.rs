@@ -25,6 +25,7 @@
 mod error;
 mod exposition;
 mod number;
+mod render;
 mod server;
 
 use std::net::{SocketAddr, TcpListener};
@@ -34,6 +35,7 @@ use radiosonde::Bus;
 use radiosonde_metrics::{Attached, Metric, Store};
 
 pub use error::StartError;
+pub use render::{Page, render};
 use server::{Limits, Server};
 
 /// The running reporter: a store attached to a bus, and a server that shows it.
