@@ -25,8 +25,8 @@
 //! }
 //!
 //! let snapshot = store.snapshot();
-//! assert_eq!(snapshot.value("ex_atlas.runpod.request.count", &["rest", "GET"]), Some(&SeriesValue::Count(3)));
-//! assert_eq!(snapshot.value("ex_atlas.runpod.request.errors", &["rest"]), Some(&SeriesValue::Count(1)));
+//! assert_eq!(snapshot.value("ex_atlas.runpod.request.count", &["rest", "GET"]), Some(SeriesValue::Count(3)));
+//! assert_eq!(snapshot.value("ex_atlas.runpod.request.errors", &["rest"]), Some(SeriesValue::Count(1)));
 //! # drop(attached);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -50,6 +50,8 @@ mod buckets;
 mod cell;
 mod check;
 pub mod events;
+mod exemplar;
+mod exponential;
 mod extract;
 mod metric;
 mod names;
@@ -61,6 +63,8 @@ mod unit;
 
 pub use buckets::{Buckets, exponential, linear};
 pub use check::{DefinitionError, DefinitionProblem, OVERFLOW_TAG};
+pub use exemplar::Exemplar;
+pub use exponential::{ExponentialBuckets, ExponentialHistogram};
 pub use extract::SkipReason;
 pub use metric::{
     DEFAULT_SERIES_LIMIT, Kind, Metric, counter, distribution, last_value, sum, summary,

@@ -92,7 +92,13 @@ fn push_escaped(page: &mut String, text: &str, quoted: bool) {
     page.push_str(rest);
 }
 
-fn push_series(page: &mut String, metric: &Metric, name: &str, labels: &str, value: &SeriesValue) {
+fn push_series(
+    page: &mut String,
+    metric: &Metric,
+    name: &str,
+    labels: &str,
+    value: SeriesValue<'_>,
+) {
     let count = |page: &mut String, count: u64| {
         let _ = writeln!(page, "{count}");
     };
@@ -103,19 +109,19 @@ fn push_series(page: &mut String, metric: &Metric, name: &str, labels: &str, val
     match value {
         SeriesValue::Count(events) => {
             push_name(page, name, "", labels);
-            count(page, *events);
+            count(page, events);
         }
         SeriesValue::Number(value) => {
             push_name(page, name, "", labels);
-            number(page, *value);
+            number(page, value);
         }
-        SeriesValue::Summary { count: measurements, sum } => {
+        SeriesValue::Summary { count: measurements, sum, .. } => {
             push_name(page, name, "_sum", labels);
-            number(page, *sum);
+            number(page, sum);
             push_name(page, name, "_count", labels);
-            count(page, *measurements);
+            count(page, measurements);
         }
-        SeriesValue::Distribution { buckets, sum } => {
+        SeriesValue::Distribution { buckets, sum, .. } => {
             let mut below = 0;
             let bounds = metric.bucket_bounds().iter().copied().chain([f64::INFINITY]);
             for (bound, measurements) in bounds.zip(buckets) {
@@ -130,7 +136,7 @@ fn push_series(page: &mut String, metric: &Metric, name: &str, labels: &str, val
                 count(page, below);
             }
             push_name(page, name, "_sum", labels);
-            number(page, *sum);
+            number(page, sum);
             push_name(page, name, "_count", labels);
             count(page, below);
         }

@@ -19,7 +19,7 @@ fn execute(bus: &Bus, name: &str, measurements: Fields<'_>, metadata: Fields<'_>
 
 fn count(snapshot: &Snapshot, metric: &str, tags: &[&str]) -> u64 {
     match snapshot.value(metric, tags) {
-        Some(SeriesValue::Count(count)) => *count,
+        Some(SeriesValue::Count(count)) => count,
         None => 0,
         other => panic!("`{metric}` is not a counter: {other:?}"),
     }
@@ -87,13 +87,14 @@ fn events_are_aggregated_by_their_tags() {
     assert_eq!(count(&snapshot, "atlas.runpod.request.count", &["graphql", ""]), 1);
     assert_eq!(count(&snapshot, "atlas.runpod.request.errors", &["rest", "GET"]), 2);
     assert_eq!(snapshot.value("atlas.runpod.request.errors", &["graphql", ""]), None);
-    assert_eq!(snapshot.value("tuist.projects.total", &[]), Some(&SeriesValue::Number(1.0)));
+    assert_eq!(snapshot.value("tuist.projects.total", &[]), Some(SeriesValue::Number(1.0)));
     let mut buckets = vec![0; 16];
     (buckets[0], buckets[1], buckets[15]) = (1, 1, 1);
-    let expected = SeriesValue::Distribution { buckets: buckets.into(), sum: 250_000_201.0 };
+    let expected =
+        SeriesValue::Distribution { buckets: &buckets, sum: 250_000_201.0, exponential: None };
     assert_eq!(
         snapshot.value("tuist.runs.duration.milliseconds", &["build", "true", "success"]),
-        Some(&expected)
+        Some(expected)
     );
 }
 
@@ -106,10 +107,10 @@ fn sums_and_summaries_add_up() {
     for bytes in [0.5, 1.0, 2.0] {
         execute(&bus, "a", &[("bytes", Value::from(bytes))], &[]);
     }
-    assert_eq!(store.snapshot().value("a.bytes", &[]), Some(&SeriesValue::Number(3.5)));
+    assert_eq!(store.snapshot().value("a.bytes", &[]), Some(SeriesValue::Number(3.5)));
     assert_eq!(
         store.snapshot().value("a.time", &[]),
-        Some(&SeriesValue::Summary { count: 3, sum: 3.5 })
+        Some(SeriesValue::Summary { count: 3, sum: 3.5, quantiles: &[] })
     );
 }
 
@@ -191,17 +192,17 @@ fn series_beyond_the_limit_are_one_and_are_counted() {
     assert_eq!(
         series,
         [
-            (vec![("id", "0")], &SeriesValue::Count(2)),
-            (vec![("id", "1")], &SeriesValue::Count(1)),
-            (vec![("id", "2")], &SeriesValue::Count(1)),
-            (vec![("otel.metric.overflow", "true")], &SeriesValue::Count(7)),
+            (vec![("id", "0")], SeriesValue::Count(2)),
+            (vec![("id", "1")], SeriesValue::Count(1)),
+            (vec![("id", "2")], SeriesValue::Count(1)),
+            (vec![("otel.metric.overflow", "true")], SeriesValue::Count(7)),
         ]
     );
     assert_eq!(count(&snapshot, "radiosonde.metrics.overflowed.total", &["a.count"]), 7);
     assert_eq!(count(&snapshot, "radiosonde.metrics.overflowed.total", &["a.other"]), 0);
     assert_eq!(
         snapshot.value("radiosonde.metrics.series", &["a.count"]),
-        Some(&SeriesValue::Number(4.0))
+        Some(SeriesValue::Number(4.0))
     );
 }
 
@@ -242,7 +243,7 @@ fn what_is_skipped_is_counted_by_metric_and_reason() {
     ] {
         assert_eq!(skipped(&snapshot, "a.n", reason), 1, "{reason:?}");
     }
-    assert_eq!(snapshot.value("a.n", &[""]), Some(&SeriesValue::Number(1.0)));
+    assert_eq!(snapshot.value("a.n", &[""]), Some(SeriesValue::Number(1.0)));
     assert_eq!(skipped(&snapshot, "a.m", SkipReason::Overflow), 4);
     assert_eq!(
         (skipped(&snapshot, "a.count", SkipReason::Panic), count(&snapshot, "a.count", &[])),
@@ -266,11 +267,11 @@ fn metrics_without_tags_are_zero_from_the_start() {
         counter("a.tagged").tags(["t"]),
     ]);
     let snapshot = store.unwrap().snapshot();
-    assert_eq!(snapshot.value("a.count", &[]), Some(&SeriesValue::Count(0)));
-    assert_eq!(snapshot.value("a.sum", &[]), Some(&SeriesValue::Number(0.0)));
+    assert_eq!(snapshot.value("a.count", &[]), Some(SeriesValue::Count(0)));
+    assert_eq!(snapshot.value("a.sum", &[]), Some(SeriesValue::Number(0.0)));
     assert_eq!(
         snapshot.value("a.time", &[]),
-        Some(&SeriesValue::Distribution { buckets: [0, 0].into(), sum: 0.0 })
+        Some(SeriesValue::Distribution { buckets: &[0, 0], sum: 0.0, exponential: None })
     );
     assert_eq!(snapshot.value("a.last", &[]), None);
     assert_eq!(snapshot.metrics()[4].series().count(), 0);
@@ -289,10 +290,7 @@ fn dropping_the_attachment_detaches_and_keeps_what_there_is() {
     drop(attached);
     execute(&bus, "tuist.projects.count", &[("total", Value::from(2))], &[]);
     assert!(bus.list_handlers("").is_empty());
-    assert_eq!(
-        store.snapshot().value("tuist.projects.total", &[]),
-        Some(&SeriesValue::Number(1.0))
-    );
+    assert_eq!(store.snapshot().value("tuist.projects.total", &[]), Some(SeriesValue::Number(1.0)));
     also_attached.detach();
     assert!(other.list_handlers("").is_empty());
     assert_eq!(Arc::strong_count(&store), 1);
@@ -307,7 +305,7 @@ fn two_stores_on_one_bus_do_not_disturb_each_other() {
     for store in &stores {
         assert_eq!(
             store.snapshot().value("tuist.projects.total", &[]),
-            Some(&SeriesValue::Number(5.0))
+            Some(SeriesValue::Number(5.0))
         );
     }
     drop(attached);
@@ -349,9 +347,9 @@ fn events_of_many_threads_are_all_counted_while_snapshots_are_taken() {
     });
     let snapshot = store.snapshot();
     let total = |metric: usize| -> f64 {
-        let value = |value: &SeriesValue| match value {
-            SeriesValue::Count(count) => *count as f64,
-            SeriesValue::Number(number) => *number,
+        let value = |value: SeriesValue<'_>| match value {
+            SeriesValue::Count(count) => count as f64,
+            SeriesValue::Number(number) => number,
             other => panic!("{other:?}"),
         };
         snapshot.metrics()[metric].series().map(|series| value(series.value())).sum()
@@ -407,7 +405,7 @@ fn recording_in_series_that_are_there_allocates_nothing() {
     assert_eq!(allocations.count_total, 0, "{allocations:?}");
     assert_eq!(
         store.snapshot().value("ex_atlas.fly.request.n", &["x", "2", "127.0.0.1"]),
-        Some(&SeriesValue::Number(3.0))
+        Some(SeriesValue::Number(3.0))
     );
 }
 
