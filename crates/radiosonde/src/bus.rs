@@ -20,7 +20,7 @@ use crate::name::{EventName, SpanName};
 use crate::names::NameCache;
 use crate::pattern::EventPattern;
 use crate::site::{Site, SpanSite};
-use crate::span::{Source, Span};
+use crate::span::{CONTEXT, Source, Span};
 use crate::value::Value;
 
 /// A set of attached handlers, and the events that reach them.
@@ -257,7 +257,10 @@ impl Bus {
         metadata: [(&'static str, Value<'a>); N],
     ) -> Span<'a> {
         match self.source(name) {
-            Some(source) => Span::start_at(source, None, metadata),
+            Some(source) => {
+                let given = metadata.iter().rposition(|(key, _)| *key == CONTEXT);
+                Span::start_at(source, None, given, metadata)
+            }
             None => Span::disabled(),
         }
     }

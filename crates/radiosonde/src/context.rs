@@ -48,6 +48,9 @@ impl SpanContext {
     /// The context of the span that the calling thread is in, if any.
     #[must_use]
     pub fn current() -> Option<Self> {
+        if !ENTERED.get() {
+            return None;
+        }
         CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
@@ -90,6 +93,7 @@ impl SpanContext {
     }
 
     pub(crate) fn enter(&self) -> Entered {
+        ENTERED.set(true);
         let outer = CURRENT.try_with(|current| current.replace(Some(self.clone())));
         Entered(outer.ok())
     }
@@ -108,6 +112,9 @@ impl Drop for Entered {
 }
 
 thread_local! {
+    /// Whether the thread ever was in a span. Without a destructor, so that reading it costs one load: a program whose spans
+    /// are guards has no current one.
+    static ENTERED: Cell<bool> = const { Cell::new(false) };
     static CURRENT: RefCell<Option<SpanContext>> = const { RefCell::new(None) };
 }
 

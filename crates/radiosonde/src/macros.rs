@@ -100,7 +100,12 @@ macro_rules! span {
             &SITE
         };
         if site.is_enabled() {
-            $crate::Span::start(site, $crate::__private::Into::into($parent), $crate::__fields!(lasting $($($metadata)*)?))
+            $crate::Span::start(
+                site,
+                $crate::__private::Into::into($parent),
+                $crate::__context_given!($($($metadata)*)?),
+                $crate::__fields!(lasting $($($metadata)*)?),
+            )
         } else {
             $crate::Span::disabled()
         }
@@ -111,6 +116,7 @@ macro_rules! span {
             $crate::__private::Some(source) => $crate::Span::start_at(
                 source,
                 $crate::__private::Into::into($parent),
+                $crate::__context_given!($($($metadata)*)?),
                 $crate::__fields!(lasting $($($metadata)*)?),
             ),
             $crate::__private::None => $crate::Span::disabled(),
@@ -160,6 +166,18 @@ macro_rules! __check_keys {
         const _: () = $crate::__private::check_keys(&[$($crate::__key!($key)),*]);
     };
     ($($rest:tt)*) => {};
+}
+
+/// Where among the fields the span's own context is, if it is given. Whatever is wrong is said by `__fields`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __context_given {
+    ($($key:tt $(: $value:expr)?),* $(,)?) => {
+        const { $crate::__private::context_given(&[$($crate::__key!($key)),*]) }
+    };
+    ($($rest:tt)*) => {
+        $crate::__private::None
+    };
 }
 
 #[doc(hidden)]

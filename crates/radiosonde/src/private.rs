@@ -3,6 +3,7 @@
 
 use crate::convert::{CopyToValue, ToMeasurement, ToValue};
 use crate::message::Message;
+use crate::span::CONTEXT;
 use crate::value::Value;
 
 pub use crate::declare::{MeasurementField, MetadataField};
@@ -80,6 +81,19 @@ pub const fn check_keys(keys: &[&str]) {
         }
         index += 1;
     }
+}
+
+/// Which of the keys is that of a span's context.
+#[must_use]
+pub const fn context_given(keys: &[&str]) -> Option<usize> {
+    let mut index = 0;
+    while index < keys.len() {
+        if equal(keys[index], CONTEXT) {
+            return Some(index);
+        }
+        index += 1;
+    }
+    None
 }
 
 const fn equal(left: &str, right: &str) -> bool {

@@ -154,12 +154,10 @@ impl Running<'_> {
     #[inline(never)]
     fn stop(self: Box<Self>) {
         let now = clock::monotonic_time();
-        let recorded = Fields::owned(&self.measurements);
-        self.execute(
-            Phase::Stop,
-            Fields::unique(&self.times(now)).over(&recorded),
-            &self.contexts(),
-        );
+        let (times, recorded) = (self.times(now), Fields::owned(&self.measurements));
+        let times = Fields::unique(&times);
+        let all = if self.measurements.is_empty() { times } else { times.over(&recorded) };
+        self.execute(Phase::Stop, all, &self.contexts());
     }
 
     #[cold]
@@ -196,9 +194,11 @@ impl Running<'_> {
             Source::Bus(..) => Fields::any(&self.start),
         };
         let recorded = Fields::owned(&self.metadata).over(&start);
+        // Most spans record nothing, and handlers look through one layer less.
+        let given = if self.metadata.is_empty() { &start } else { &recorded };
         let own = if self.parent.is_some() { own } else { &own[..own.len() - 1] };
         let event =
-            Event::new(self.source.name(phase), measurements, Fields::unique(own).over(&recorded));
+            Event::new(self.source.name(phase), measurements, Fields::unique(own).over(given));
         self.source.dispatch(phase, &event);
     }
 }
@@ -212,27 +212,30 @@ impl<'a> Span<'a> {
     }
 
     /// Starts a span of a call site that somebody listens to, with fields in which no key is there twice.
+    ///
+    /// `given` says where among the fields the span's context is, if it is there: that is known where the span is compiled.
     #[doc(hidden)]
     #[inline(never)]
     pub fn start<const N: usize>(
         site: &'static SpanSite,
         parent: Option<SpanContext>,
+        given: Option<usize>,
         metadata: [(&'static str, Value<'a>); N],
     ) -> Self {
-        Self::start_at(Source::Site(site), parent, metadata)
+        Self::start_at(Source::Site(site), parent, given, metadata)
     }
 
     #[doc(hidden)]
     pub fn start_at<const N: usize>(
         source: Source,
         parent: Option<SpanContext>,
+        given: Option<usize>,
         metadata: [(&'static str, Value<'a>); N],
     ) -> Self {
         let started = clock::monotonic_time();
-        let given = Fields::any(&metadata);
-        let context = match given.get(CONTEXT) {
-            Value::Null => SpanContext::generate(),
-            value => SpanContext::given(value),
+        let context = match given.and_then(|index| metadata.get(index)) {
+            None | Some((_, Value::Null)) => SpanContext::generate(),
+            Some(&(_, value)) => SpanContext::given(value),
         };
         // Written in place: most of it is room for what may be recorded, which need not be moved.
         let running: Box<Running<'a, [_; N]>> = Box::write(
