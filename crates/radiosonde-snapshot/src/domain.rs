@@ -38,8 +38,10 @@ pub(super) struct Record {
     reads: AtomicU64,
     /// The epoch in which the first of them began, or 0.
     pinned: AtomicU64,
-    /// Something may wait for this reader to leave.
+    /// There is something to do when this reader leaves: something may wait for it, or the record goes back.
     notify: AtomicBool,
+    /// It is lent for one read, of a thread that is ending.
+    lent: AtomicBool,
 }
 
 /// A value that no new reader can find any more.
@@ -119,10 +121,19 @@ impl Domain {
                 reads: AtomicU64::new(0),
                 pinned: AtomicU64::new(0),
                 notify: AtomicBool::new(false),
+                lent: AtomicBool::new(false),
             }));
             book.records.push(record);
             record
         })
+    }
+
+    /// Gives the calling thread a record that goes back when the read that it is for ends.
+    pub(super) fn lend(&self) -> &'static Record {
+        let record = self.register();
+        record.lent.store(true, Relaxed);
+        record.notify.store(true, Relaxed);
+        record
     }
 
     pub(super) fn unregister(&self, record: &'static Record) {
@@ -144,7 +155,7 @@ impl Domain {
 
     /// Ends a read. The last one to end frees what waited for it.
     #[inline(always)]
-    pub(super) fn leave(&self, record: &Record) {
+    pub(super) fn leave(&self, record: &'static Record) {
         let reads = record.reads.load(Relaxed) - 1;
         record.reads.store(reads, Relaxed);
         if reads == 0 {
@@ -159,9 +170,13 @@ impl Domain {
 
     #[cold]
     #[inline(never)]
-    fn left_as_the_last(&self, record: &Record) {
+    fn left_as_the_last(&self, record: &'static Record) {
         record.notify.store(false, Relaxed);
         self.collect();
+        if record.lent.load(Relaxed) {
+            record.lent.store(false, Relaxed);
+            self.unregister(record);
+        }
     }
 
     /// Frees these values as soon as the reads under way have ended, which may be now.

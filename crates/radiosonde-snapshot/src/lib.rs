@@ -194,8 +194,6 @@ pub fn prepare() {
 #[derive(Debug)]
 pub struct Pin {
     record: &'static Record,
-    /// The thread is ending and has no record any more, so this pin got one for itself.
-    is_last: bool,
     not_send: PhantomData<*const ()>,
 }
 
@@ -206,28 +204,25 @@ impl Pin {
     // A pin is for a while, not a value to have by default.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        match OWN_RECORD.with(Cell::get) {
-            Some(record) => Self::enter(record, false),
-            None => Self::first(),
-        }
-    }
-
-    #[inline(always)]
-    fn enter(record: &'static Record, is_last: bool) -> Self {
+        let record = match OWN_RECORD.with(Cell::get) {
+            Some(record) => record,
+            None => Self::first_record(),
+        };
         DOMAIN.enter(record);
-        Self { record, is_last, not_send: PhantomData }
+        Self { record, not_send: PhantomData }
     }
 
     #[cold]
     #[inline(never)]
-    fn first() -> Self {
-        let record = DOMAIN.register();
-        if GIVE_BACK.try_with(|give_back| give_back.0.set(Some(record))).is_ok() {
-            OWN_RECORD.with(|own| own.set(Some(record)));
-            Self::enter(record, false)
-        } else {
-            Self::enter(record, true)
+    fn first_record() -> &'static Record {
+        if GIVE_BACK.try_with(|_| ()).is_err() {
+            // The thread is ending and has no record any more, nor would it give one back.
+            return DOMAIN.lend();
         }
+        let record = DOMAIN.register();
+        OWN_RECORD.with(|own| own.set(Some(record)));
+        GIVE_BACK.with(|give_back| give_back.0.set(Some(record)));
+        record
     }
 }
 
@@ -235,9 +230,6 @@ impl Drop for Pin {
     #[inline(always)]
     fn drop(&mut self) {
         DOMAIN.leave(self.record);
-        if self.is_last {
-            DOMAIN.unregister(self.record);
-        }
     }
 }
 
