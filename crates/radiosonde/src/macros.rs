@@ -230,8 +230,8 @@ macro_rules! __value {
 /// - `span`: the three events of a span, a [`DeclaredSpan`](crate::DeclaredSpan), started with `span!(IT, …)`;
 /// - `family`: events whose names differ in some segments, a [`DeclaredFamily`](crate::DeclaredFamily).
 ///
-/// A measurement is a key and, optionally, its unit; metadata is a key and, optionally, its [`Privacy`](crate::Privacy):
-/// `public` (which it is if nothing is said), `identifier` or `secret`. Documentation comments become those of the statics
+/// A measurement is a key (a name or a literal) and, optionally, its unit; metadata is a key and, optionally, its
+/// [`Privacy`](crate::Privacy): `public` (which it is if nothing is said), `identifier` or `secret`. Documentation comments become those of the statics
 /// and the text of the catalogue.
 ///
 /// ```
@@ -283,23 +283,15 @@ macro_rules! declare {
         $(
             $(#[doc = $doc:literal])*
             $visibility:vis $kind:ident $name:ident = $text:literal {
-                measurements: { $(
-                    $(#[doc = $measurement_doc:literal])*
-                    $measurement:ident $(: $unit:literal)?
-                ),* $(,)? },
-                metadata: { $(
-                    $(#[doc = $metadata_doc:literal])*
-                    $metadata:ident $(: $privacy:ident)?
-                ),* $(,)? } $(,)?
+                measurements: { $($measurements:tt)* },
+                metadata: { $($metadata:tt)* } $(,)?
             }
         )*
     ) => {
         $(#[$slice_attribute])*
         $slice_visibility static $slice: &[&$crate::Declaration] = &[$({
             $crate::__declaration!(
-                $kind $text [$($doc)*]
-                [$([$measurement [$($unit)?] [$($measurement_doc)*]])*]
-                [$([$metadata [$($privacy)?] [$($metadata_doc)*]])*]
+                $kind $text [$($doc)*] [$($measurements)*] [$($metadata)*]
             );
             &DECLARATION
         }),*];
@@ -307,9 +299,7 @@ macro_rules! declare {
             $(#[doc = $doc])*
             $visibility static $name: $crate::__declared_type!($kind) = {
                 $crate::__declaration!(
-                    $kind $text [$($doc)*]
-                    [$([$measurement [$($unit)?] [$($measurement_doc)*]])*]
-                    [$([$metadata [$($privacy)?] [$($metadata_doc)*]])*]
+                    $kind $text [$($doc)*] [$($measurements)*] [$($metadata)*]
                 );
                 $crate::__declared!($kind $text)
             };
@@ -322,25 +312,86 @@ macro_rules! declare {
 #[macro_export]
 macro_rules! __declaration {
     (
-        $kind:ident $text:literal [$($doc:literal)*]
-        [$([$measurement:tt [$($unit:literal)?] [$($measurement_doc:literal)*]])*]
-        [$([$metadata:tt [$($privacy:ident)?] [$($metadata_doc:literal)*]])*]
+        $kind:ident $text:literal [$($doc:literal)*] [$($measurements:tt)*] [$($metadata:tt)*]
     ) => {
         static DECLARATION: $crate::Declaration = $crate::Declaration::new(
             $text,
             $crate::__declaration_kind!($kind),
             $crate::__text!($($doc)*),
-            &[$($crate::__private::MeasurementField::new(
-                $crate::__key!($measurement),
-                $crate::__private::concat!($($unit)?),
-                $crate::__text!($($measurement_doc)*),
-            )),*],
-            &[$($crate::__private::MetadataField::new(
-                $crate::__key!($metadata),
-                $crate::__privacy!($($privacy)?),
-                $crate::__text!($($metadata_doc)*),
-            )),*],
+            $crate::__declared_measurements!([] $($measurements)*),
+            $crate::__declared_metadata!([] $($metadata)*),
         );
+    };
+}
+
+/// The fields of a declaration, one after the other, because a key may be a name or a literal.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __declared_measurements {
+    ([$($done:expr,)*]) => { &[$($done),*] };
+    ([$($done:expr,)*] $(#[doc = $doc:literal])* $key:ident $(: $unit:literal)? $(, $($rest:tt)*)?) => {
+        $crate::__declared_measurements!(
+            [$($done,)* $crate::__declared_measurement!($key [$($unit)?] [$($doc)*]),] $($($rest)*)?
+        )
+    };
+    ([$($done:expr,)*] $(#[doc = $doc:literal])* $key:literal $(: $unit:literal)? $(, $($rest:tt)*)?) => {
+        $crate::__declared_measurements!(
+            [$($done,)* $crate::__declared_measurement!($key [$($unit)?] [$($doc)*]),] $($($rest)*)?
+        )
+    };
+    ([$($done:expr,)*] $($rest:tt)*) => {
+        $crate::__private::compile_error!($crate::__private::concat!(
+            "a declared measurement is `key` or `key: \"unit\"`, found `",
+            $crate::__private::stringify!($($rest)*),
+            "`"
+        ))
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __declared_measurement {
+    ($key:tt [$($unit:literal)?] [$($doc:literal)*]) => {
+        $crate::__private::MeasurementField::new(
+            $crate::__key!($key),
+            $crate::__private::concat!($($unit)?),
+            $crate::__text!($($doc)*),
+        )
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __declared_metadata {
+    ([$($done:expr,)*]) => { &[$($done),*] };
+    ([$($done:expr,)*] $(#[doc = $doc:literal])* $key:ident $(: $privacy:ident)? $(, $($rest:tt)*)?) => {
+        $crate::__declared_metadata!(
+            [$($done,)* $crate::__declared_metadatum!($key [$($privacy)?] [$($doc)*]),] $($($rest)*)?
+        )
+    };
+    ([$($done:expr,)*] $(#[doc = $doc:literal])* $key:literal $(: $privacy:ident)? $(, $($rest:tt)*)?) => {
+        $crate::__declared_metadata!(
+            [$($done,)* $crate::__declared_metadatum!($key [$($privacy)?] [$($doc)*]),] $($($rest)*)?
+        )
+    };
+    ([$($done:expr,)*] $($rest:tt)*) => {
+        $crate::__private::compile_error!($crate::__private::concat!(
+            "declared metadata is `key` or `key: privacy`, found `",
+            $crate::__private::stringify!($($rest)*),
+            "`"
+        ))
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __declared_metadatum {
+    ($key:tt [$($privacy:ident)?] [$($doc:literal)*]) => {
+        $crate::__private::MetadataField::new(
+            $crate::__key!($key),
+            $crate::__privacy!($($privacy)?),
+            $crate::__text!($($doc)*),
+        )
     };
 }
 

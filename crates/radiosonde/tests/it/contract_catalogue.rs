@@ -53,6 +53,33 @@ mod providers {
     }
 }
 
+mod conventions {
+    radiosonde::declare! {
+        /// Everything with keys that are no names.
+        pub(super) static EVENTS;
+
+        /// After a response.
+        pub(super) event RESPONSE = "catalogue.response" {
+            measurements: { "http.size": "byte", count },
+            metadata: { "http.status", "user.id": identifier, "http.token": secret },
+        }
+    }
+}
+
+#[test]
+fn keys_of_a_declaration_are_names_or_texts() {
+    let declaration = conventions::EVENTS[0];
+    assert!(declaration.measurements().iter().map(|field| field.key()).eq(["http.size", "count"]));
+    let privacy = |field: &radiosonde::MetadataField| (field.key(), field.privacy());
+    let metadata: Vec<_> = declaration.metadata().iter().map(privacy).collect();
+    let expected = [
+        ("http.status", Privacy::Public),
+        ("user.id", Privacy::Identifier),
+        ("http.token", Privacy::Secret),
+    ];
+    assert_eq!(metadata, expected);
+}
+
 #[test]
 fn a_declaration_has_descriptions_units_and_privacy() {
     let declaration = uploads::EVENTS[0];

@@ -24,4 +24,10 @@ radiosonde::declare! {
     pub event FIRST = "http.first" { measurements: {}, metadata: {} }
 }
 
+radiosonde::declare! {
+    pub static SHAPES;
+
+    pub event SENT = "http.sent" { measurements: { size = "byte" }, metadata: { "http.status": "public" } }
+}
+
 fn main() {}
