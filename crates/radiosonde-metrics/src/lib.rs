@@ -55,6 +55,7 @@ mod exponential;
 mod extract;
 mod metric;
 mod names;
+mod option;
 mod series;
 mod snapshot;
 mod store;
@@ -69,7 +70,8 @@ pub use extract::SkipReason;
 pub use metric::{
     DEFAULT_SERIES_LIMIT, Kind, Metric, counter, distribution, last_value, sum, summary,
 };
-pub use names::{exported_name, exported_tag};
+pub use names::{MetricName, exported_name, exported_tag};
+pub use option::ReporterOption;
 pub use snapshot::{MetricSnapshot, SeriesSnapshot, SeriesValue, Snapshot};
 pub use store::{Attached, Store};
 pub use tags::{MAXIMUM_TAG_SET_LENGTH, TagSet, TagValues};

@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use radiosonde::{AttachError, Event, EventPattern};
+use radiosonde::{Event, EventPattern};
 
 use crate::buckets::Buckets;
+use crate::names::MetricName;
+use crate::option::{Options, ReporterOption};
 use crate::tags::TagValues;
 use crate::unit::{Conversion, Unit};
+
+mod builder;
 
 /// How the events of a metric become one number (or one histogram) per set of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +23,7 @@ pub enum Kind {
     Sum,
     /// The measurement of the last event.
     LastValue,
-    /// How many measurements there were, and their sum. Quantiles are not computed.
+    /// How many measurements there were, their sum, and the quantiles that [`Metric::quantiles`] asks for.
     Summary,
     /// How many measurements fell into each bucket, and their sum.
     Distribution,
@@ -55,6 +60,8 @@ pub struct Metric {
     pub(crate) kind: Kind,
     pub(crate) name: String,
     pub(crate) events: Vec<EventPattern>,
+    /// Whether the events were given, and are not those in the name.
+    pub(crate) named_events: bool,
     pub(crate) measurement: Measurement,
     pub(crate) keep: Option<Filter>,
     pub(crate) drop: Option<Filter>,
@@ -64,14 +71,23 @@ pub struct Metric {
     pub(crate) unit: Option<Unit>,
     pub(crate) description: String,
     pub(crate) buckets: Option<Buckets>,
+    pub(crate) native: bool,
+    /// Rising.
+    pub(crate) quantiles: Option<Vec<f64>>,
+    pub(crate) exemplars: bool,
     pub(crate) gauge: bool,
+    pub(crate) label_sets: Vec<Vec<String>>,
+    pub(crate) callback: Option<Callback>,
     pub(crate) series_limit: usize,
+    pub(crate) expiry: Option<Duration>,
+    pub(crate) options: Options,
     /// What the methods were given and could not accept; reported with all else by the check.
     pub(crate) problems: Vec<String>,
 }
 
 pub(crate) type Filter = Arc<dyn Fn(&Event<'_>) -> bool + Send + Sync>;
 pub(crate) type MeasurementFunction = Arc<dyn Fn(&Event<'_>) -> Option<f64> + Send + Sync>;
+pub(crate) type Callback = Arc<dyn Fn(&mut dyn FnMut(&[&str], f64)) + Send + Sync>;
 pub(crate) type TagFunction = Arc<dyn Fn(&Event<'_>, &mut TagValues<'_>) + Send + Sync>;
 
 #[derive(Clone)]
@@ -92,7 +108,8 @@ pub const DEFAULT_SERIES_LIMIT: usize = 2_000;
 
 /// Counts events.
 ///
-/// The name is dotted. All but its last segment is the event, unless [`Metric::event`] names another.
+/// The name is dotted, or an array of its segments. All but its last segment is the event, unless [`Metric::event`]
+/// names another.
 ///
 /// ```
 /// use radiosonde_metrics::counter;
@@ -100,30 +117,30 @@ pub const DEFAULT_SERIES_LIMIT: usize = 2_000;
 /// let requests = counter("ex_atlas.runpod.request.count").tags(["api", "method"]);
 /// assert_eq!(requests.event_patterns()[0].to_string(), "ex_atlas.runpod.request");
 /// ```
-pub fn counter(name: impl Into<String>) -> Metric {
-    Metric::new(Kind::Counter, name.into())
+pub fn counter(name: impl Into<MetricName>) -> Metric {
+    Metric::new(Kind::Counter, name.into().0)
 }
 
 /// Adds measurements up. All but the last segment of the name is the event, the last one the measurement.
-pub fn sum(name: impl Into<String>) -> Metric {
-    Metric::new(Kind::Sum, name.into())
+pub fn sum(name: impl Into<MetricName>) -> Metric {
+    Metric::new(Kind::Sum, name.into().0)
 }
 
 /// Keeps the last measurement. All but the last segment of the name is the event, the last one the measurement.
-pub fn last_value(name: impl Into<String>) -> Metric {
-    Metric::new(Kind::LastValue, name.into())
+pub fn last_value(name: impl Into<MetricName>) -> Metric {
+    Metric::new(Kind::LastValue, name.into().0)
 }
 
 /// Counts measurements and adds them up. All but the last segment of the name is the event, the last one the
 /// measurement.
-pub fn summary(name: impl Into<String>) -> Metric {
-    Metric::new(Kind::Summary, name.into())
+pub fn summary(name: impl Into<MetricName>) -> Metric {
+    Metric::new(Kind::Summary, name.into().0)
 }
 
-/// Sorts measurements into buckets, which [`Metric::buckets`] has to give. All but the last segment of the name is the
+/// Sorts measurements into buckets, which [`Metric::buckets`] gives or [`Metric::native`] makes as needed. All but the last segment of the name is the
 /// event, the last one the measurement.
-pub fn distribution(name: impl Into<String>) -> Metric {
-    Metric::new(Kind::Distribution, name.into())
+pub fn distribution(name: impl Into<MetricName>) -> Metric {
+    Metric::new(Kind::Distribution, name.into().0)
 }
 
 impl Metric {
@@ -135,6 +152,7 @@ impl Metric {
             kind,
             name,
             events,
+            named_events: false,
             measurement,
             keep: None,
             drop: None,
@@ -144,145 +162,17 @@ impl Metric {
             unit: None,
             description: String::new(),
             buckets: None,
+            native: false,
+            quantiles: None,
+            exemplars: false,
             gauge: false,
+            label_sets: Vec::new(),
+            callback: None,
             series_limit: DEFAULT_SERIES_LIMIT,
+            expiry: None,
+            options: Options::default(),
             problems: Vec::new(),
         }
-    }
-
-    /// Takes the events of this name, or of all names that match this pattern, instead of the one in the metric's name.
-    pub fn event(self, event: impl TryInto<EventPattern, Error: Into<AttachError>>) -> Self {
-        self.events([event])
-    }
-
-    /// Takes the events of any of these names or patterns. An event that several of them match is still taken once.
-    pub fn events(
-        mut self,
-        events: impl IntoIterator<Item = impl TryInto<EventPattern, Error: Into<AttachError>>>,
-    ) -> Self {
-        self.events.clear();
-        for event in events {
-            match event.try_into() {
-                Ok(event) => self.events.push(event),
-                Err(error) => self.problems.push(format!("has a bad event: {}", error.into())),
-            }
-        }
-        self
-    }
-
-    /// Measures the measurement with this key.
-    pub fn measurement(mut self, key: impl Into<String>) -> Self {
-        self.measurement = Measurement::Key(key.into());
-        self
-    }
-
-    /// Measures what the function makes of the event; `None` skips the event as one that lacks the measurement.
-    ///
-    /// Metadata may be measured, too:
-    ///
-    /// ```
-    /// use radiosonde_metrics::sum;
-    ///
-    /// let bytes = sum("forge.cache.download.bytes").measurement_with(|event| event.metadata("size").as_f64());
-    /// # let _ = bytes;
-    /// ```
-    pub fn measurement_with(
-        mut self,
-        function: impl Fn(&Event<'_>) -> Option<f64> + Send + Sync + 'static,
-    ) -> Self {
-        self.measurement = Measurement::Function(Arc::new(function));
-        self
-    }
-
-    /// Tells events apart by these keys of their metadata; each set of values is one series.
-    ///
-    /// A missing key is the empty value. A key that the event declares as secret reads `[redacted]`.
-    pub fn tags(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.tags.extend(keys.into_iter().map(|key| Tag { name: key.into(), segment: None }));
-        self
-    }
-
-    /// Adds a tag whose value is a segment of the event's name, counted from 0.
-    ///
-    /// ```
-    /// use radiosonde_metrics::counter;
-    ///
-    /// let requests = counter("ex_atlas.request.count").event("ex_atlas.*.request").segment_tag("provider", 1);
-    /// assert!(requests.tag_names().eq(["provider"]));
-    /// ```
-    pub fn segment_tag(mut self, tag: impl Into<String>, segment: usize) -> Self {
-        self.tags.push(Tag { name: tag.into(), segment: Some(segment) });
-        self
-    }
-
-    /// Derives the values of tags from the event. Tags that the function does not set keep their values, and values for
-    /// tags that the metric does not have are ignored, so that one function can serve several metrics.
-    ///
-    /// ```
-    /// use radiosonde_metrics::counter;
-    ///
-    /// let requests = counter("ex_atlas.request.count").tags(["api", "class"]).tag_values(|event, tags| {
-    ///     tags.set("class", if event.measurement("status") >= 400 { "error" } else { "success" });
-    /// });
-    /// # let _ = requests;
-    /// ```
-    pub fn tag_values(
-        mut self,
-        function: impl Fn(&Event<'_>, &mut TagValues<'_>) + Send + Sync + 'static,
-    ) -> Self {
-        self.tag_values = Some(Arc::new(function));
-        self
-    }
-
-    /// Takes only the events for which this is true. It is asked first, once per event.
-    pub fn keep(mut self, filter: impl Fn(&Event<'_>) -> bool + Send + Sync + 'static) -> Self {
-        self.keep = Some(Arc::new(filter));
-        self
-    }
-
-    /// Takes only the events for which this is false. It is asked first, once per event.
-    pub fn drop(mut self, filter: impl Fn(&Event<'_>) -> bool + Send + Sync + 'static) -> Self {
-        self.drop = Some(Arc::new(filter));
-        self
-    }
-
-    /// Converts measurements from one unit to another, by an exact ratio. Durations are in nanoseconds.
-    pub fn unit(mut self, from: Unit, to: Unit) -> Self {
-        self.conversion = Conversion::between(from, to);
-        self.unit = Some(to);
-        if self.conversion.is_none() {
-            self.problems.push(format!(
-                "converts {from} to {to}, which measure different things; see `.unit(..)`"
-            ));
-        }
-        self
-    }
-
-    /// Says in one sentence what the metric tells; operators read it beside the numbers.
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = description.into();
-        self
-    }
-
-    /// Sets the bounds of a distribution's buckets, in the unit converted to: [`linear`](crate::linear),
-    /// [`exponential`](crate::exponential), or the bounds themselves.
-    pub fn buckets(mut self, buckets: impl Into<Buckets>) -> Self {
-        self.buckets = Some(buckets.into());
-        self
-    }
-
-    /// Lets a sum fall as well as rise, which makes it a gauge to those who read it. Other sums skip and count negative
-    /// measurements.
-    pub fn as_gauge(mut self) -> Self {
-        self.gauge = true;
-        self
-    }
-
-    /// Sets how many series there are at most ([`DEFAULT_SERIES_LIMIT`] unless set). Events beyond go to one more series
-    /// with the single tag `otel.metric.overflow="true"`.
-    pub fn series_limit(mut self, limit: usize) -> Self {
-        self.series_limit = limit;
-        self
     }
 
     /// The kind of the metric.
@@ -297,10 +187,10 @@ impl Metric {
         &self.name
     }
 
-    /// The names and patterns of its events.
+    /// The names and patterns of its events; none where a callback is read instead.
     #[must_use]
     pub fn event_patterns(&self) -> &[EventPattern] {
-        &self.events
+        if self.callback.is_some() { &[] } else { &self.events }
     }
 
     /// The names of its tags, in the order of their definition.
@@ -325,6 +215,54 @@ impl Metric {
     #[must_use]
     pub fn bucket_bounds(&self) -> &[f64] {
         self.buckets.as_ref().map_or(&[], Buckets::bounds)
+    }
+
+    /// Whether it is a native histogram: one whose buckets are exponential and come up as measurements need them.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        self.native
+    }
+
+    /// Which quantiles of a summary are computed when it is read, rising.
+    #[must_use]
+    pub fn quantile_levels(&self) -> &[f64] {
+        self.quantiles.as_deref().unwrap_or_default()
+    }
+
+    /// Whether exemplars are kept.
+    #[must_use]
+    pub fn has_exemplars(&self) -> bool {
+        self.exemplars
+    }
+
+    /// The tag values of the series that are there before the first event.
+    #[must_use]
+    pub fn declared_label_sets(&self) -> &[Vec<String>] {
+        &self.label_sets
+    }
+
+    /// Whether a callback is read instead of events.
+    #[must_use]
+    pub fn has_callback(&self) -> bool {
+        self.callback.is_some()
+    }
+
+    /// How many series there are at most.
+    #[must_use]
+    pub fn maximum_series(&self) -> usize {
+        self.series_limit
+    }
+
+    /// How long a series stays without a new measurement; for ever where that is `None`.
+    #[must_use]
+    pub fn expiry(&self) -> Option<Duration> {
+        self.expiry
+    }
+
+    /// What was given to a reporter with [`Metric::option`].
+    #[must_use]
+    pub fn reporter_option<T: ReporterOption>(&self) -> Option<&T> {
+        self.options.get()
     }
 
     /// Whether the number may fall: a last value, or a sum that is declared a gauge.

@@ -1,4 +1,44 @@
-//! How dotted names are spelled where only letters, digits and underscores are allowed.
+//! The names of metrics, and how they are spelled where only letters, digits and underscores are allowed.
+
+/// The name of a metric as it is given: dotted text, or its segments.
+///
+/// ```
+/// use radiosonde_metrics::counter;
+///
+/// assert_eq!(counter(["ex_atlas", "fly", "request", "count"]).name(), "ex_atlas.fly.request.count");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricName(pub(crate) String);
+
+impl From<&str> for MetricName {
+    fn from(dotted: &str) -> Self {
+        Self(dotted.to_owned())
+    }
+}
+
+impl From<&String> for MetricName {
+    fn from(dotted: &String) -> Self {
+        Self(dotted.clone())
+    }
+}
+
+impl From<String> for MetricName {
+    fn from(dotted: String) -> Self {
+        Self(dotted)
+    }
+}
+
+impl From<&[&str]> for MetricName {
+    fn from(segments: &[&str]) -> Self {
+        Self(segments.join("."))
+    }
+}
+
+impl<const COUNT: usize> From<[&str; COUNT]> for MetricName {
+    fn from(segments: [&str; COUNT]) -> Self {
+        Self(segments.join("."))
+    }
+}
 
 /// The metric's name with `_` for each dot and for each other character that is not an ASCII letter, a digit, `_` or `:`.
 ///
