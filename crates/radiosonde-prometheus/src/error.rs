@@ -7,6 +7,8 @@ use std::io;
 use radiosonde::AttachError;
 use radiosonde_metrics::DefinitionError;
 
+use crate::answer::HEALTH_PATH;
+
 /// Why the reporter could not start. Once it has started, nothing fails any more.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -19,6 +21,22 @@ pub enum StartError {
         address: String,
         /// What the operating system says.
         source: io::Error,
+    },
+    /// The path cannot be one where the metrics are.
+    Path {
+        /// The path as it was given to `.path(..)`.
+        path: String,
+    },
+    /// What clients are to authorize themselves with cannot be used. None of it is repeated.
+    Credentials {
+        /// What it has to be.
+        problem: &'static str,
+    },
+    /// The certificate or its key cannot be used. Neither is repeated.
+    #[cfg(feature = "tls")]
+    Tls {
+        /// What is wrong.
+        problem: String,
     },
     /// The thread of the scrape server could not be started.
     Server(io::Error),
@@ -45,6 +63,18 @@ impl fmt::Display for StartError {
                     "cannot listen on `{address}`: {source}; give an address of this machine with a port to `.listen(..)`"
                 )
             }
+            Self::Path { path } => write!(
+                f,
+                "the path `{path}` cannot be used: give one that begins with `/`, has no `?`, `#`, space or control character, and is not `{HEALTH_PATH}`, to `.path(..)`"
+            ),
+            Self::Credentials { problem } => {
+                write!(f, "the credentials cannot be used: {problem}")
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls { problem } => write!(
+                f,
+                "the certificate or its key cannot be used: {problem}; give both in PEM to `.tls(..)`"
+            ),
             Self::Server(error) => {
                 write!(f, "cannot start the thread of the scrape server: {error}")
             }
@@ -60,6 +90,9 @@ impl Error for StartError {
             Self::Listen { source, .. } => Some(source),
             Self::Server(error) => Some(error),
             Self::Attach(error) => Some(error),
+            Self::Path { .. } | Self::Credentials { .. } => None,
+            #[cfg(feature = "tls")]
+            Self::Tls { .. } => None,
         }
     }
 }

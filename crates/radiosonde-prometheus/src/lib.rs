@@ -11,7 +11,8 @@
 //! let request = EventName::new("ex_atlas.runpod.request")?;
 //! radiosonde::execute(&request, &[], &[("api", Value::from("rest")), ("method", Value::from("GET"))]);
 //!
-//! let page = prometheus.render();
+//! let page = prometheus.render(None, None);
+//! let page = String::from_utf8(page.body)?;
 //! assert!(page.contains("# TYPE ex_atlas_runpod_request_count counter\n"));
 //! assert!(page.contains("ex_atlas_runpod_request_count{api=\"rest\",method=\"GET\"} 1\n"));
 //! println!("scrape http://{}/metrics", prometheus.local_addr());
@@ -19,28 +20,54 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Recording happens in the thread that executes the event, in a [`Store`]; the server has one thread of its own, which
-//! reads the store when it is scraped. No async runtime is needed, and none of the application's is used.
+//! Recording happens in the thread that executes the event, in a [`Store`]. The server has one thread of its own, and
+//! another one that renders pages while there are scrapes. No async runtime is needed, and none of the application's is used.
+//!
+//! # Without this server
+//! An application that has a server shows the metrics there: it attaches a [`Store`] itself, and answers with what
+//! [`render`] returns. For axum, the feature `axum` has a `router`.
+//!
+//! ```
+//! use radiosonde_metrics::{Store, counter};
+//!
+//! let store = Store::new([counter("ex_atlas.runpod.request.count")])?;
+//! let _attached = store.attach(radiosonde::global())?;
+//!
+//! let page = radiosonde_prometheus::render(&store, Some("text/plain"), None);
+//! assert_eq!(page.content_type, "text/plain; version=0.0.4; charset=utf-8");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod answer;
+mod auth;
+mod builder;
 mod error;
+pub mod events;
 mod exposition;
+mod lines;
+mod negotiate;
 mod number;
+mod openmetrics;
+mod protobuf;
 mod render;
+mod scrapes;
 mod server;
+mod text;
+mod tls;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use radiosonde::Bus;
-use radiosonde_metrics::{Attached, Metric, Store};
+use radiosonde_metrics::{Attached, Store};
 
+pub use builder::{Builder, DEFAULT_ADDRESS, DEFAULT_PATH};
 pub use error::StartError;
 pub use render::{Page, render};
-use server::{Limits, Server};
+use server::Server;
 
 /// The running reporter: a store attached to a bus, and a server that shows it.
 ///
-/// Dropping it detaches the store and frees the port.
+/// Dropping it is the same as [`Prometheus::shutdown`].
 #[derive(Debug)]
 #[must_use = "dropping it stops the reporter"]
 pub struct Prometheus {
@@ -51,26 +78,11 @@ pub struct Prometheus {
     local_addr: SocketAddr,
 }
 
-/// The settings of a [`Prometheus`] that is to be started.
-#[derive(Debug, Clone)]
-#[must_use = "nothing happens until `.start()`"]
-pub struct Builder {
-    metrics: Vec<Metric>,
-    bus: Bus,
-    address: String,
-}
-
-/// Where the server listens unless told otherwise: on this machine alone.
-pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9091";
-
 impl Prometheus {
-    /// A reporter on the global bus, with no metrics, that listens on [`DEFAULT_ADDRESS`].
+    /// A reporter on the global bus, with no metrics, that listens on [`DEFAULT_ADDRESS`] and shows them at
+    /// [`DEFAULT_PATH`].
     pub fn builder() -> Builder {
-        Builder {
-            metrics: Vec::new(),
-            bus: radiosonde::global().clone(),
-            address: DEFAULT_ADDRESS.to_owned(),
-        }
+        Builder::new()
     }
 
     /// The address that the server listens on; its port is the real one where port 0 was asked for.
@@ -79,10 +91,10 @@ impl Prometheus {
         self.local_addr
     }
 
-    /// The page that a scrape gets now, in the text format 0.0.4.
+    /// The page that a scrape gets now: see [`render`].
     #[must_use]
-    pub fn render(&self) -> String {
-        exposition::text(&self.store.snapshot())
+    pub fn render(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Page {
+        render(&self.store, accept, accept_encoding)
     }
 
     /// The store behind it.
@@ -91,51 +103,10 @@ impl Prometheus {
         &self.store
     }
 
-    /// Detaches from the bus, closes the server, and returns when its port is free. Dropping does the same.
+    /// Detaches from the bus, closes the port, and returns when responses under way are taken, which it waits for by
+    /// two seconds at most. Dropping does the same.
     pub fn shutdown(self) {
         drop(self);
-    }
-}
-
-impl Builder {
-    /// Adds metrics. The page shows them in this order.
-    pub fn metrics(mut self, metrics: impl IntoIterator<Item = Metric>) -> Self {
-        self.metrics.extend(metrics);
-        self
-    }
-
-    /// Takes the events of this bus instead of the global one.
-    pub fn bus(mut self, bus: &Bus) -> Self {
-        self.bus = bus.clone();
-        self
-    }
-
-    /// Sets the address and port to listen on. Port 0 is any free one; `0.0.0.0` shows the metrics to everybody who can
-    /// reach this machine.
-    pub fn listen(mut self, address: impl Into<String>) -> Self {
-        self.address = address.into();
-        self
-    }
-
-    /// Starts to record and to serve.
-    ///
-    /// # Errors
-    /// When definitions are wrong (all problems are in the error), or the address cannot be listened on. Then nothing is
-    /// attached, and no port is taken.
-    pub fn start(self) -> Result<Prometheus, StartError> {
-        self.start_with(Limits::default())
-    }
-
-    fn start_with(self, limits: Limits) -> Result<Prometheus, StartError> {
-        let store = Store::new(self.metrics)?;
-        let address = self.address;
-        let listen = |source| StartError::Listen { address: address.clone(), source };
-        let listener = TcpListener::bind(&address).map_err(listen)?;
-        let local_addr = listener.local_addr().map_err(listen)?;
-        let attached = store.attach(&self.bus)?;
-        let server =
-            Server::start(listener, Arc::clone(&store), limits).map_err(StartError::Server)?;
-        Ok(Prometheus { _attached: attached, _server: server, store, local_addr })
     }
 }
 

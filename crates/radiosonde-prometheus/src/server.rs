@@ -1,6 +1,7 @@
 //! The scrape server: HTTP/1 on a thread of its own, for one path.
 
-use std::collections::VecDeque;
+mod connections;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
@@ -8,34 +9,46 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use radiosonde_metrics::Store;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
-use crate::exposition;
+use crate::answer::Site;
+use crate::tls::Tls;
+use connections::{Connections, Membership};
 
 /// What a client can take of the server. A connection serves one request, so that these bound everything.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Until the head of the request is there.
+    /// Until the head of the request is there; with TLS twice that, as its handshake comes before.
     pub(crate) head: Duration,
+    /// Until the page is rendered.
+    pub(crate) render: Duration,
     /// Until the response is taken.
     pub(crate) connection: Duration,
-    /// Open at once. One more closes the oldest, which is the slowest: those who fill the server up only hurt each other.
+    /// Open at once.
     pub(crate) connections: usize,
+    /// Responses that are being taken at once.
+    pub(crate) responses: usize,
+    /// How long responses under way may hold up a shutdown.
+    pub(crate) shutdown: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { head: Duration::from_secs(5), connection: Duration::from_secs(30), connections: 16 }
+        Self {
+            head: Duration::from_secs(5),
+            render: Duration::from_secs(10),
+            connection: Duration::from_secs(30),
+            connections: 128,
+            responses: 16,
+            shutdown: Duration::from_secs(2),
+        }
     }
 }
 
@@ -45,7 +58,7 @@ const MAXIMUM_HEAD: usize = 8 * 1024;
 /// The pause after a failed accept: the usual reason is that the process has too many files open, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The running server; dropping it closes the port and ends its thread.
+/// The running server; dropping it closes the port, finishes the responses under way, and ends its thread.
 #[derive(Debug)]
 pub(crate) struct Server {
     /// Dropping it tells the thread to end.
@@ -56,22 +69,36 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(
         listener: TcpListener,
-        store: Arc<Store>,
+        tls: Option<Tls>,
+        site: Site,
         limits: Limits,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .thread_name("radiosonde-prometheus-render")
+            .max_blocking_threads(1)
+            .build()?;
         let listener = {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopped) = oneshot::channel();
+        let service = Arc::new(Service { tls, site, limits, connections: Arc::default() });
         let thread =
             thread::Builder::new().name("radiosonde-prometheus".to_owned()).spawn(move || {
-                runtime.spawn(accept(listener, store, limits));
-                // When this returns the runtime is dropped, and with it the port and all connections.
-                let _ = runtime.block_on(stopped);
+                runtime.block_on(async {
+                    let accepting = tokio::spawn(Arc::clone(&service).accept(listener));
+                    let _ = stopped.await;
+                    accepting.abort();
+                    // Its end frees the port.
+                    let _ = accepting.await;
+                    let _ =
+                        tokio::time::timeout(limits.shutdown, service.connections.finish()).await;
+                });
+                // A rendering under way is for nobody any more, and may call functions of the user that do not end.
+                runtime.shutdown_timeout(limits.shutdown);
             })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -81,66 +108,65 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Joined, so that the port is free when this returns. The thread ends at its next turn.
+            // Joined, so that the port is free when this returns.
             let _ = thread.join();
         }
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, store: Arc<Store>, limits: Limits) {
-    let mut connections: VecDeque<AbortHandle> = VecDeque::new();
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        connections.retain(|connection| !connection.is_finished());
-        if connections.len() >= limits.connections
-            && let Some(oldest) = connections.pop_front()
-        {
-            oldest.abort();
+/// What all connections share.
+struct Service {
+    tls: Option<Tls>,
+    site: Site,
+    limits: Limits,
+    connections: Arc<Connections>,
+}
+
+impl Service {
+    async fn accept(self: Arc<Self>, listener: tokio::net::TcpListener) {
+        for number in 0.. {
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let membership = Membership { number, connections: Arc::clone(&self.connections) };
+            let task = tokio::spawn(Arc::clone(&self).serve(stream, membership));
+            self.connections.add(number, task.abort_handle(), self.limits.connections);
         }
-        connections
-            .push_back(tokio::spawn(serve(stream, Arc::clone(&store), limits)).abort_handle());
     }
-}
 
-async fn serve(stream: TcpStream, store: Arc<Store>, limits: Limits) {
-    let service =
-        service_fn(|request| std::future::ready(Ok::<_, Infallible>(respond(&request, &store))));
-    let connection = http1::Builder::new()
-        .keep_alive(false)
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_buf_size(MAXIMUM_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // What goes wrong here, the client did or has noticed.
-    let _ = tokio::time::timeout(limits.connection, connection).await;
-}
-
-fn respond(request: &Request<Incoming>, store: &Store) -> Response<Full<Bytes>> {
-    if request.uri().path() != "/metrics" {
-        return plain(StatusCode::NOT_FOUND, "not found; the metrics are at /metrics\n");
+    async fn serve(self: Arc<Self>, stream: TcpStream, membership: Membership) {
+        let number = membership.number;
+        let exchange = async {
+            let Some(tls) = &self.tls else {
+                return self.exchange(stream, number).await;
+            };
+            if let Ok(Ok(stream)) = tokio::time::timeout(self.limits.head, tls.accept(stream)).await
+            {
+                self.exchange(stream, number).await;
+            }
+        };
+        let _ = tokio::time::timeout(self.limits.connection, exchange).await;
     }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response =
-            plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed; use GET or HEAD\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    // For HEAD the server sends the head alone, with the length of this body.
-    let mut response = Response::new(Full::from(exposition::text(&store.snapshot())));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(exposition::CONTENT_TYPE));
-    response
-}
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(text));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+    /// One request and its answer.
+    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite + Unpin, number: u64) {
+        let service = service_fn(async |request: Request<Incoming>| {
+            self.connections.waits(number);
+            let answer =
+                self.site.answer(request.method(), request.uri().path(), request.headers()).await;
+            self.connections.takes(number, self.limits.responses);
+            Ok::<_, Infallible>(answer)
+        });
+        let connection = http1::Builder::new()
+            .keep_alive(false)
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(MAXIMUM_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        // What goes wrong here, the client did or has noticed.
+        let _ = connection.await;
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,16 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use radiosonde::{Bus, EventName};
 use radiosonde_metrics::counter;
+
+mod access;
+mod hostile;
+mod slow_rendering;
+#[cfg(feature = "tls")]
+mod tls;
 
 use super::{Limits, MAXIMUM_HEAD};
 use crate::{Prometheus, StartError};
@@ -74,7 +80,7 @@ fn a_get_of_the_path_is_the_page_with_its_content_type() {
         );
         assert!(headers.contains(&format!("content-length: {}", body.len())), "{headers}");
         assert!(headers.contains("connection: close"), "{headers}");
-        assert_eq!(body, prometheus.render());
+        assert_eq!(body.as_bytes(), prometheus.render(None, None).body);
         assert!(
             body.starts_with("# HELP a_count Events.\n# TYPE a_count counter\na_count 0\n")
                 && body.ends_with('\n')
@@ -89,7 +95,7 @@ fn a_head_is_the_same_without_the_page() {
     let (status, headers, body) = split(&answer);
     assert_eq!((status, body), ("HTTP/1.1 200 OK", ""));
     assert!(
-        headers.contains(&format!("content-length: {}", prometheus.render().len())),
+        headers.contains(&format!("content-length: {}", prometheus.render(None, None).body.len())),
         "{headers}"
     );
     assert!(
@@ -119,76 +125,6 @@ fn other_methods_are_told_which_are_allowed() {
         assert_eq!(status, "HTTP/1.1 405 Method Not Allowed", "{method}");
         assert!(headers.contains("allow: get, head"), "{headers}");
     }
-}
-
-#[test]
-fn bad_requests_are_refused_and_the_next_is_served() {
-    let prometheus = start(Limits::default());
-    let many_headers: String = (0..10_000).map(|number| format!("h{number}: x\r\n")).collect();
-    let requests = [
-        "\r\n\r\nnonsense\r\n\r\n".to_owned(),
-        "GET /metrics HTTP/9.9\r\n\r\n".to_owned(),
-        "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}".to_owned() + "\r\n\r\n",
-        format!("GET /metrics HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "x".repeat(MAXIMUM_HEAD)),
-        format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(MAXIMUM_HEAD)),
-        format!("GET /metrics HTTP/1.1\r\nHost: x\r\nlong: {}\r\n\r\n", "x".repeat(1 << 20)),
-        format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{many_headers}\r\n"),
-    ];
-    for request in requests {
-        let answer = ask(prometheus.local_addr(), &request);
-        // A client that is reset in the middle of its writing may miss the answer.
-        let refused = answer.is_empty()
-            || answer.starts_with("HTTP/1.1 4")
-            || answer.starts_with("HTTP/1.0 4");
-        assert!(refused, "{:?} was answered with {answer:?}", &request[..request.len().min(60)]);
-    }
-    assert!(ask(prometheus.local_addr(), "GET /metrics HTTP/1.0\r\n\r\n").contains(" 200 OK"));
-}
-
-#[test]
-fn a_client_that_does_not_finish_its_request_is_closed_in_time() {
-    let prometheus = start(Limits { head: Duration::from_millis(50), ..Limits::default() });
-    for beginning in ["", "GET /metrics HTTP/1.1\r\nHost:"] {
-        let started = Instant::now();
-        let answer = ask(prometheus.local_addr(), beginning);
-        assert!(!answer.contains("a_count"), "{answer}");
-        assert!(started.elapsed() >= Duration::from_millis(45), "closed by the limit, not before");
-    }
-}
-
-#[test]
-fn a_client_that_does_not_take_its_answer_is_closed_in_time() {
-    let limits = Limits { connection: Duration::from_millis(200), ..Limits::default() };
-    // More than the buffers of both sockets hold.
-    let length = 16 << 20;
-    let metrics = [counter("a.count").description("x".repeat(length))];
-    let prometheus = Prometheus::builder()
-        .bus(&Bus::new())
-        .metrics(metrics)
-        .listen("127.0.0.1:0")
-        .start_with(limits)
-        .unwrap();
-    let mut stream = connect(prometheus.local_addr());
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    // Writing fails as soon as the server has closed; nothing was read until then.
-    let started = Instant::now();
-    while stream.write_all(b"x").is_ok() {
-        assert!(started.elapsed() < DEADLINE, "the server waits for ever");
-        std::thread::yield_now();
-    }
-    assert!(started.elapsed() < DEADLINE, "the server waits for ever");
-    assert!(read_all(stream).len() < length);
-}
-
-#[test]
-fn clients_that_fill_the_server_up_do_not_keep_others_out() {
-    let prometheus =
-        start(Limits { connections: 4, head: 10 * DEADLINE, connection: 10 * DEADLINE });
-    let mut idle: Vec<_> = (0..40).map(|_| connect(prometheus.local_addr())).collect();
-    let answer = ask(prometheus.local_addr(), "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert_eq!(split(&answer).0, "HTTP/1.1 200 OK");
-    // The oldest had to go, before any time was up.
-    assert_eq!(read_all(idle.remove(0)), "");
 }
 
 #[test]
@@ -292,5 +228,6 @@ fn a_scrape_while_events_happen_misses_none() {
             before = count;
         }
     });
-    assert!(prometheus.render().contains("\na_count 10000\n"));
+    let page = String::from_utf8(prometheus.render(None, None).body).unwrap();
+    assert!(page.contains("\na_count 10000\n"));
 }

@@ -1,0 +1,94 @@
+//! Who may see the metrics: everybody, or who knows one of the credentials.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use radiosonde::Secret;
+use subtle::{Choice, ConstantTimeEq};
+
+/// What a client has to send in `Authorization`. Without any, nothing is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Credentials {
+    accepted: Vec<Credential>,
+    problem: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+struct Credential {
+    scheme: Scheme,
+    /// What follows the scheme, as it is in the header.
+    text: Secret<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Basic,
+}
+
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Basic => "Basic",
+        }
+    }
+}
+
+impl Credentials {
+    pub(crate) fn accept_bearer(&mut self, token: String) {
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.problem = Some("a bearer token is one or more visible ASCII characters");
+        }
+        self.accepted.push(Credential { scheme: Scheme::Bearer, text: Secret::new(token) });
+    }
+
+    pub(crate) fn accept_basic(&mut self, user: &str, password: &Secret<String>) {
+        if user.contains(':') || password.expose().is_empty() {
+            self.problem = Some("a user has no colon in its name, and a password");
+        }
+        let text = STANDARD.encode(format!("{user}:{}", password.expose()));
+        self.accepted.push(Credential { scheme: Scheme::Basic, text: Secret::new(text) });
+    }
+
+    /// What is wrong with what was given last, without repeating any of it.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        self.problem
+    }
+
+    /// Whether a request with these headers may see the metrics.
+    ///
+    /// The time this takes depends on the lengths of what is compared, and on nothing else of it: every credential is
+    /// compared, each of them to its end.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
+        if self.accepted.is_empty() {
+            return true;
+        }
+        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some((scheme, text)) = value.and_then(|value| value.split_once(' ')) else {
+            return false;
+        };
+        let text = text.trim_matches(' ').as_bytes();
+        let admitted = self.accepted.iter().fold(Choice::from(0), |admitted, known| {
+            let is_scheme = known.scheme.as_str().eq_ignore_ascii_case(scheme);
+            admitted
+                | (Choice::from(u8::from(is_scheme)) & known.text.expose().as_bytes().ct_eq(text))
+        });
+        admitted.into()
+    }
+
+    /// The values of `WWW-Authenticate` that say what is asked for.
+    pub(crate) fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
+        let is_known = |scheme| self.accepted.iter().any(|known| known.scheme == scheme);
+        let bearer = is_known(Scheme::Bearer)
+            .then_some(HeaderValue::from_static("Bearer realm=\"metrics\""));
+        let basic = is_known(Scheme::Basic)
+            .then_some(HeaderValue::from_static("Basic realm=\"metrics\", charset=\"UTF-8\""));
+        bearer.into_iter().chain(basic)
+    }
+
+    /// The value of `Authorization` for a request of our own, with the credential that was given last.
+}
+
+#[cfg(test)]
+mod tests;

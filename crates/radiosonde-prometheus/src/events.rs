@@ -1,0 +1,22 @@
+//! The events that the reporter executes about itself, on the global bus, from the threads that serve and push.
+
+radiosonde::declare! {
+    /// Every event of this crate.
+    pub static EVENTS;
+
+    /// A request for the metrics was answered, in whichever way; what comes of the answer on the wire is not waited for.
+    pub event SCRAPE = "telemetry.prometheus.scrape" {
+        measurements: {
+            /// From the head of the request to the head of the answer: what rendering took, and waiting for it.
+            duration: "nanosecond",
+            /// The length of the body, compressed where it is.
+            bytes: "byte",
+        },
+        metadata: {
+            /// The status of the answer.
+            status,
+            /// The content type of the answer.
+            content_type,
+        },
+    }
+}
