@@ -25,6 +25,7 @@ documents! {
     testing: "../../docs/src/guides/testing.md",
     writing_a_reporter: "../../docs/src/guides/writing-a-reporter.md",
     coming_from_elixir: "../../docs/src/guides/coming-from-elixir.md",
+    coming_from_tracing_and_metrics: "../../docs/src/guides/coming-from-tracing-and-metrics.md",
     prometheus: "../../docs/src/reporters/prometheus.md",
     design: "../../docs/src/design.md",
 }
