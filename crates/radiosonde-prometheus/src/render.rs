@@ -1,8 +1,13 @@
 //! From a store to a page: in the format and the encoding that the client asks for.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use radiosonde_metrics::Store;
 
-use crate::exposition;
+use crate::negotiate::{Format, Representation};
+use crate::{openmetrics, protobuf, text};
 
 /// What a scrape gets: the body, and what HTTP has to say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +24,51 @@ pub struct Page {
 ///
 /// `accept` and `accept_encoding` are the values of the request's headers of these names. Nothing in them is an error:
 /// what is not understood gives the text format 0.0.4 without compression.
+///
+/// ```
+/// use radiosonde_metrics::{Store, counter};
+/// use radiosonde_prometheus::render;
+///
+/// let store = Store::new([counter("ex_atlas.request.count").description("Calls.")])?;
+/// let page = render(&store, Some("application/openmetrics-text"), None);
+/// assert_eq!(page.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+/// assert!(page.body.starts_with(
+///     b"# TYPE ex_atlas_request_count counter\n\
+///       # HELP ex_atlas_request_count Calls.\n\
+///       ex_atlas_request_count_total 0\n"
+/// ));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
-pub fn render(store: &Store, _accept: Option<&str>, _accept_encoding: Option<&str>) -> Page {
-    Page {
-        content_type: exposition::CONTENT_TYPE,
-        content_encoding: None,
-        body: exposition::text(&store.snapshot()).into_bytes(),
+pub fn render(store: &Store, accept: Option<&str>, accept_encoding: Option<&str>) -> Page {
+    Representation::negotiate(accept, accept_encoding).render(store)
+}
+
+impl Representation {
+    /// The page in this representation.
+    pub(crate) fn render(self, store: &Store) -> Page {
+        let snapshot = store.snapshot();
+        let body = match self.format {
+            Format::Text | Format::Text1 => text::page(&snapshot),
+            Format::OpenMetrics => openmetrics::page(&snapshot),
+            Format::Protobuf => protobuf::page(&snapshot),
+        };
+        let compressed = if self.gzip { gzip(&body) } else { None };
+        Page {
+            content_type: self.format.content_type(),
+            content_encoding: compressed.as_ref().map(|_| "gzip"),
+            body: compressed.unwrap_or(body),
+        }
     }
 }
+
+/// `None` cannot happen: writing to memory does not fail.
+fn gzip(body: &[u8]) -> Option<Vec<u8>> {
+    // The fastest level: names and labels repeat so much that the others gain little.
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    encoder.write_all(body).ok()?;
+    encoder.finish().ok()
+}
+
+#[cfg(test)]
+mod tests;

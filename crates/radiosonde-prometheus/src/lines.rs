@@ -1,0 +1,132 @@
+//! The lines of samples, which both text formats spell alike.
+
+use radiosonde_metrics::{OVERFLOW_TAG, SeriesSnapshot, exported_tag};
+
+use crate::exposition::Family;
+use crate::number::{push_bound, push_count, push_number};
+
+/// What the lines of a family have in common, spelled once: by the family, and by the series whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// What is before the value of each label: `{a="`, and then `",b="`.
+    before: Vec<String>,
+    /// What is before the value of the only label of the overflow series.
+    before_overflow: String,
+    /// The labels of the series but for what is after them: `{a="x",b="y`.
+    labels: Vec<u8>,
+    /// What is after the labels: `"} `, or a space where there are none.
+    end: &'static str,
+    /// The bounds of the buckets with what is around them, `",le="0.5"} `; the last is that for `+Inf`.
+    bounds: Vec<Vec<u8>>,
+}
+
+impl Lines {
+    pub(crate) fn of(family: &Family<'_>) -> Self {
+        let before = |first, label: &str| format!("{}{label}=\"", if first { "{" } else { "\"," });
+        let labels = family.labels.iter().enumerate();
+        let mut lines = Self {
+            before: labels.map(|(index, label)| before(index == 0, label)).collect(),
+            before_overflow: before(true, &exported_tag(OVERFLOW_TAG)),
+            labels: Vec::new(),
+            end: if family.labels.is_empty() { " " } else { "\"} " },
+            bounds: Vec::new(),
+        };
+        let bounds = family.snapshot.metric().bucket_bounds().iter().copied();
+        lines.bounds = bounds
+            .chain([f64::INFINITY])
+            .map(|bound| {
+                let mut text = Vec::new();
+                lines.push_last_label(&mut text, "le", bound);
+                text
+            })
+            .collect();
+        lines
+    }
+
+    /// The label with a number that is behind the labels of the metric, with what is around it.
+    fn push_last_label(&self, page: &mut Vec<u8>, label: &str, number: f64) {
+        page.extend_from_slice(if self.before.is_empty() { b"{" } else { b"\"," });
+        page.extend_from_slice(label.as_bytes());
+        page.extend_from_slice(b"=\"");
+        push_bound(page, number);
+        page.extend_from_slice(b"\"} ");
+    }
+
+    /// Makes it this series' turn.
+    pub(crate) fn turn_to(&mut self, series: &SeriesSnapshot<'_>) {
+        self.labels.clear();
+        let mut before = self.before.iter();
+        for (tag, value) in series.tags() {
+            let before =
+                if tag == OVERFLOW_TAG { Some(&self.before_overflow) } else { before.next() };
+            self.labels.extend_from_slice(before.map_or(b"", |before| before.as_bytes()));
+            push_escaped(&mut self.labels, value, true);
+        }
+    }
+
+    /// A line with a count.
+    pub(crate) fn push_count(&self, page: &mut Vec<u8>, name: &str, count: u64) {
+        self.push_name_and_labels(page, name);
+        push_count(page, count);
+        page.push(b'\n');
+    }
+
+    /// A line with a number.
+    pub(crate) fn push_number(&self, page: &mut Vec<u8>, name: &str, number: f64) {
+        self.push_name_and_labels(page, name);
+        push_number(page, number);
+        page.push(b'\n');
+    }
+
+    /// The line of a counter without its end, which may be an exemplar.
+    pub(crate) fn push_name_and_labels(&self, page: &mut Vec<u8>, name: &str) {
+        page.extend_from_slice(name.as_bytes());
+        page.extend_from_slice(&self.labels);
+        page.extend_from_slice(self.end.as_bytes());
+    }
+
+    /// The line of a quantile.
+    pub(crate) fn push_quantile(&self, page: &mut Vec<u8>, name: &str, quantile: f64, value: f64) {
+        page.extend_from_slice(name.as_bytes());
+        page.extend_from_slice(&self.labels);
+        self.push_last_label(page, "quantile", quantile);
+        push_number(page, value);
+        page.push(b'\n');
+    }
+
+    /// The lines of the buckets, cumulated. After each bucket's number comes what `end` pushes, which is given its index.
+    ///
+    /// Returns how many measurements there were.
+    pub(crate) fn push_buckets(
+        &self,
+        page: &mut Vec<u8>,
+        name: &str,
+        buckets: &[u64],
+        end: impl Fn(&mut Vec<u8>, usize),
+    ) -> u64 {
+        let mut count = 0;
+        for (index, (bound, measurements)) in self.bounds.iter().zip(buckets).enumerate() {
+            count += measurements;
+            page.extend_from_slice(name.as_bytes());
+            page.extend_from_slice(&self.labels);
+            page.extend_from_slice(bound);
+            push_count(page, count);
+            end(page, index);
+            page.push(b'\n');
+        }
+        count
+    }
+}
+
+/// Escapes what would end the text: a backslash, a line feed, and a quote where the text is in quotes. Nothing else may be.
+pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
+    let mut rest = text.as_bytes();
+    let special = |byte: &u8| matches!(byte, b'\\' | b'\n') || (quoted && *byte == b'"');
+    while let Some(position) = rest.iter().position(special) {
+        page.extend_from_slice(&rest[..position]);
+        page.push(b'\\');
+        page.push(if rest[position] == b'\n' { b'n' } else { rest[position] });
+        rest = &rest[position + 1..];
+    }
+    page.extend_from_slice(rest);
+}
