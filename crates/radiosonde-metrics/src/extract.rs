@@ -2,10 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use radiosonde::{Event, Privacy, Value};
+use radiosonde::{Declaration, Event, Privacy, Value};
 
-use crate::metric::{Kind, Measurement, Metric, Tag};
-use crate::tags::{TagSet, TagValues};
+use crate::metric::{Kind, Measurement, Metric};
+use crate::tags::TagSet;
 
 /// Why an event was not recorded in a metric that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,22 +59,51 @@ impl Metric {
     /// # Errors
     /// When the event has nothing that could be recorded, with the reason. Panics of the definition's functions are
     /// caught and are one of the reasons.
-    pub fn extract(&self, event: &Event<'_>, tags: &mut TagSet) -> Result<Option<f64>, SkipReason> {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            if !self.takes(event) {
-                return Ok(None);
-            }
-            let number = self.measure(event)?;
-            self.fill(tags, event);
-            Ok(Some(number))
-        }));
-        outcome.unwrap_or_else(|payload| {
-            // What a panic carried may panic when it is dropped; what that carries is forgotten.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(payload);
-            }
-            Err(SkipReason::Panic)
-        })
+    #[inline]
+    pub fn extract<'e>(
+        &self,
+        event: &'e Event<'_>,
+        tags: &mut TagSet<'e>,
+    ) -> Result<Option<f64>, SkipReason> {
+        if self.has_functions() {
+            guarded(|| self.evaluate(event, tags))
+        } else {
+            self.evaluate(event, tags)
+        }
+    }
+
+    /// The number that is recorded for this one: converted, if it is one that the metric takes.
+    pub(crate) fn accept(&self, number: f64) -> Result<f64, SkipReason> {
+        let number = self.conversion.map_or(number, |conversion| conversion.apply(number));
+        match self.kind {
+            Kind::LastValue => Ok(number),
+            _ if !number.is_finite() => Err(SkipReason::NotFinite),
+            Kind::Sum if number < 0.0 && !self.gauge => Err(SkipReason::Negative),
+            _ => Ok(number),
+        }
+    }
+
+    /// Whether anything of the user's runs that may panic, apart from how values are displayed.
+    #[inline]
+    fn has_functions(&self) -> bool {
+        self.keep.is_some()
+            || self.drop.is_some()
+            || self.tag_values.is_some()
+            || matches!(self.measurement, Measurement::Function(_))
+    }
+
+    #[inline]
+    fn evaluate<'e>(
+        &self,
+        event: &'e Event<'_>,
+        tags: &mut TagSet<'e>,
+    ) -> Result<Option<f64>, SkipReason> {
+        if !self.takes(event) {
+            return Ok(None);
+        }
+        let number = self.measure(event)?;
+        self.fill(tags, event)?;
+        Ok(Some(number))
     }
 
     fn takes(&self, event: &Event<'_>) -> bool {
@@ -98,41 +127,51 @@ impl Metric {
                 value.as_f64().ok_or(SkipReason::NotANumber)?
             }
         };
-        let number = self.conversion.map_or(number, |conversion| conversion.apply(number));
-        match self.kind {
-            Kind::LastValue => Ok(number),
-            _ if !number.is_finite() => Err(SkipReason::NotFinite),
-            Kind::Sum if number < 0.0 && !self.gauge => Err(SkipReason::Negative),
-            _ => Ok(number),
-        }
+        self.accept(number)
     }
 
-    fn fill(&self, tags: &mut TagSet, event: &Event<'_>) {
+    fn fill<'e>(&self, tags: &mut TagSet<'e>, event: &'e Event<'_>) -> Result<(), SkipReason> {
         tags.clear();
         let derived = self.tag_values.as_ref().map(|function| {
-            let mut derived = TagValues::new(&self.tags);
+            let mut derived = tags.derived(&self.tags);
             function(event, &mut derived);
-            derived
+            derived.into_places()
         });
+        let has_secrets = event.name().declaration().is_some_and(has_secrets);
         for (index, tag) in self.tags.iter().enumerate() {
-            let value = derived.as_ref().and_then(|derived| derived.get(index));
-            tags.push(value.map_or_else(|| tag_value(tag, event), Value::from));
+            if let Some(place) = derived.as_ref().and_then(|places| places[index]) {
+                tags.push_written(place);
+                continue;
+            }
+            let value = match tag.segment {
+                Some(segment) => {
+                    event.name().segments().nth(segment).map_or(Value::Null, Value::from)
+                }
+                None => event.metadata(&tag.name),
+            };
+            let is_secret = has_secrets
+                && tag.segment.is_none()
+                && !value.is_null()
+                && event.privacy(&tag.name) == Privacy::Secret;
+            tags.push(if is_secret { Value::Secret } else { value })?;
         }
-        if derived.is_some_and(|derived| derived.is_too_long()) {
-            tags.set_too_long();
-        }
+        Ok(())
     }
 }
 
-fn tag_value<'a>(tag: &Tag, event: &'a Event<'_>) -> Value<'a> {
-    match tag.segment {
-        Some(segment) => event.name().segments().nth(segment).map_or(Value::Null, Value::from),
-        None => match event.metadata(&tag.name) {
-            Value::Null => Value::Null,
-            _ if event.privacy(&tag.name) == Privacy::Secret => Value::Secret,
-            value => value,
-        },
-    }
+fn has_secrets(declaration: &Declaration) -> bool {
+    declaration.metadata().iter().any(|field| field.privacy() == Privacy::Secret)
+}
+
+/// Runs what may call something of the user's.
+pub(crate) fn guarded<T>(f: impl FnOnce() -> Result<T, SkipReason>) -> Result<T, SkipReason> {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|payload| {
+        // What a panic carried may panic when it is dropped; what that carries is forgotten.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(payload);
+        }
+        Err(SkipReason::Panic)
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use foldhash::fast::RandomState;
 
 use crate::cell::Cell;
-use crate::tags::{TagSet, values};
+use crate::tags::TagSet;
 
 /// One set of tags, and what was accumulated for it.
 #[derive(Debug)]
@@ -15,8 +15,8 @@ pub(crate) struct Series {
     hash: u64,
     /// Which one of the metric's series this is, in the order of their creation.
     pub(crate) number: u32,
-    /// The bytes of the [`TagSet`].
-    tags: Box<[u8]>,
+    /// The values of the [`TagSet`].
+    tags: Box<[Box<str>]>,
     pub(crate) cell: Cell,
     children: Branches,
 }
@@ -25,21 +25,23 @@ pub(crate) struct Series {
 type Branches = [OnceLock<Arc<Series>>; 4];
 
 impl Series {
-    pub(crate) fn new(hash: u64, number: u32, tags: &TagSet, cell: Cell) -> Self {
-        Self { hash, number, tags: tags.as_bytes().into(), cell, children: Branches::default() }
+    pub(crate) fn new(hash: u64, number: u32, tags: &TagSet<'_>, cell: Cell) -> Self {
+        Self {
+            hash,
+            number,
+            tags: tags.iter().map(Into::into).collect(),
+            cell,
+            children: Branches::default(),
+        }
     }
 
     pub(crate) fn tag_values(&self) -> impl Iterator<Item = &str> {
-        values(&self.tags)
+        self.tags.iter().map(|value| &**value)
     }
 
     /// Equal hashes are not enough.
-    fn is(&self, hash: u64, tags: &TagSet) -> bool {
-        // To compare nothing with nothing is slow where the place of nothing is not a readable address.
-        let bytes = tags.as_bytes();
-        self.hash == hash
-            && self.tags.len() == bytes.len()
-            && (bytes.is_empty() || *self.tags == *bytes)
+    fn is(&self, hash: u64, tags: &TagSet<'_>) -> bool {
+        self.hash == hash && tags.iter().eq(self.tag_values())
     }
 }
 
@@ -70,7 +72,7 @@ impl SeriesMap {
     /// The series with these tags, created with this cell when there was none; `None` when it would be one too many.
     pub(crate) fn find_or_create(
         &self,
-        tags: &TagSet,
+        tags: &TagSet<'_>,
         cell: impl FnOnce() -> Cell,
     ) -> Option<&Series> {
         let hash = self.hash(tags);
@@ -93,7 +95,7 @@ impl SeriesMap {
         mut branches: &'a Branches,
         mut rest: u64,
         hash: u64,
-        tags: &TagSet,
+        tags: &TagSet<'_>,
         cell: Cell,
     ) -> Option<&'a Series> {
         self.length
@@ -118,9 +120,13 @@ impl SeriesMap {
         }
     }
 
-    fn hash(&self, tags: &TagSet) -> u64 {
+    fn hash(&self, tags: &TagSet<'_>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
-        hasher.write(tags.as_bytes());
+        for value in tags.iter() {
+            hasher.write(value.as_bytes());
+            // No text contains it.
+            hasher.write_u8(0xff);
+        }
         hasher.finish()
     }
 

@@ -136,7 +136,7 @@ impl Aggregate {
         }
     }
 
-    fn cell(&self, tags: &TagSet) -> &Cell {
+    fn cell(&self, tags: &TagSet<'_>) -> &Cell {
         let series = if tags.is_too_long() {
             None
         } else {
