@@ -195,7 +195,10 @@ mod tests {
             ("application/openmetrics-text;q=0, text/plain;q=0.001", Text),
             ("application/openmetrics-text;q=0.9;version=1.0.0, text/plain;q=0.95", Text),
             ("text/plain;version=0.0.4;q=0.2, text/plain;q=0.9, text/html;q=0.5", Text),
-            ("application/openmetrics-text;version=1.0.0;q=0.1, application/openmetrics-text;q=0.9, text/plain;q=0.5", Text),
+            (
+                "application/openmetrics-text;version=1.0.0;q=0.1, application/openmetrics-text;q=0.9, text/plain;q=0.5",
+                Text,
+            ),
         ];
         for (accept, expected) in cases {
             assert_eq!(Format::of_accept(accept), expected, "{accept}");
@@ -218,10 +221,7 @@ mod tests {
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
                 Text,
             ),
-            (
-                "application/vnd.google.protobuf; encoding=delimited; proto=other.MetricFamily",
-                Text,
-            ),
+            ("application/vnd.google.protobuf; encoding=delimited; proto=other.MetricFamily", Text),
         ];
         for (accept, expected) in cases {
             assert_eq!(Format::of_accept(accept), expected, "{accept}");

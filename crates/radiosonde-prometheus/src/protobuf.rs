@@ -22,7 +22,8 @@ use message::Message;
 pub(crate) fn page(snapshot: &Snapshot) -> Vec<u8> {
     let (mut bytes, mut taken) = (Vec::new(), Names::default());
     let mut body = Message(&mut bytes);
-    taken.families(snapshot, names)
+    taken
+        .families(snapshot, names)
         .for_each(|family| body.delimited(|message| write_family(message, &family)));
     let (head, left_out) = taken.left_out();
     body.delimited(|family| {
@@ -70,12 +71,7 @@ fn write_label(message: &mut Message<'_>, name: &str, value: &str) {
     });
 }
 
-fn write_value(
-    metric: &mut Message<'_>,
-    kind: Type,
-    series: &SeriesSnapshot<'_>,
-    bounds: &[f64],
-) {
+fn write_value(metric: &mut Message<'_>, kind: Type, series: &SeriesSnapshot<'_>, bounds: &[f64]) {
     let exemplars = series.exemplars();
     match (kind, series.value()) {
         (_, SeriesValue::Count(events)) => metric.message(3, |counter| {
@@ -190,7 +186,8 @@ fn write_spans(histogram: &mut Message<'_>, number: u32, buckets: &ExponentialBu
             before = *count as i64;
         }
         end_of_span = end;
-        start = counts[end..].iter().position(|count| *count > 0).map_or(counts.len(), |at| end + at);
+        start =
+            counts[end..].iter().position(|count| *count > 0).map_or(counts.len(), |at| end + at);
     }
     if !deltas.is_empty() {
         histogram.packed_signed(number + 1, &deltas);

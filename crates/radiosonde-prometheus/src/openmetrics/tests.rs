@@ -104,11 +104,8 @@ fn what_may_fall_is_not_shown_as_a_sum() {
         distribution("a.fallen").buckets([1.0]),
         summary("a.sunk"),
     ];
-    let measurements = [
-        ("change", Value::from(3)),
-        ("fallen", Value::from(-3)),
-        ("sunk", Value::from(-0.5)),
-    ];
+    let measurements =
+        [("change", Value::from(3)), ("fallen", Value::from(-3)), ("sunk", Value::from(-0.5))];
     let page = page(&store(metrics, &[("a", &measurements, &[])]));
     let samples: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).collect();
     let expected = [
