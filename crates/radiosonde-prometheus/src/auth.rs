@@ -86,8 +86,6 @@ impl Credentials {
             .then_some(HeaderValue::from_static("Basic realm=\"metrics\", charset=\"UTF-8\""));
         bearer.into_iter().chain(basic)
     }
-
-    /// The value of `Authorization` for a request of our own, with the credential that was given last.
 }
 
 #[cfg(test)]
