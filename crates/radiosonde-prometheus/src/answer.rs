@@ -13,7 +13,8 @@ use radiosonde::execute;
 
 use crate::auth::Credentials;
 use crate::events;
-use crate::scrapes::{Format, Scrapes, SharedPage};
+use crate::negotiate::Representation;
+use crate::scrapes::{Scrapes, SharedPage};
 
 /// The body of every answer is there as a whole.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -76,11 +77,11 @@ impl Site {
     }
 }
 
-/// The format that a request asks for.
-pub(crate) fn negotiate(headers: &HeaderMap) -> Format {
+/// What a request asks for.
+pub(crate) fn negotiate(headers: &HeaderMap) -> Representation {
     let accept = joined(headers, ACCEPT);
     let accept_encoding = joined(headers, ACCEPT_ENCODING);
-    Format::negotiate(accept.as_deref(), accept_encoding.as_deref())
+    Representation::negotiate(accept.as_deref(), accept_encoding.as_deref())
 }
 
 /// A header's value; of one that is there several times, all of them, as HTTP reads that.

@@ -44,10 +44,15 @@ mod builder;
 mod error;
 pub mod events;
 mod exposition;
+mod lines;
+mod negotiate;
 mod number;
+mod openmetrics;
+mod protobuf;
 mod render;
 mod scrapes;
 mod server;
+mod text;
 mod tls;
 
 use std::net::SocketAddr;

@@ -8,21 +8,8 @@ use parking_lot::Mutex;
 use radiosonde_metrics::Store;
 use tokio::sync::{OnceCell, Semaphore};
 
-use crate::render::{Page, render};
-
-/// What pages are told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Format;
-
-impl Format {
-    pub(crate) fn negotiate(_accept: Option<&str>, _accept_encoding: Option<&str>) -> Self {
-        Self
-    }
-
-    pub(crate) fn page(self, store: &Store) -> Page {
-        render(store, None, None)
-    }
-}
+use crate::negotiate::Representation;
+use crate::render::Page;
 
 /// A page that several responses can have at once.
 #[derive(Debug, Clone)]
@@ -42,21 +29,21 @@ impl From<Page> for SharedPage {
 /// `None` when rendering panicked.
 type Rendering = Arc<OnceCell<Option<SharedPage>>>;
 
-/// The rendering under way, and those that wait for their turn: one for each format that somebody asks for.
+/// The rendering under way, and those that wait for their turn: one for each representation that somebody asks for.
 pub(crate) struct Scrapes {
-    render: Arc<dyn Fn(Format) -> Page + Send + Sync>,
+    render: Arc<dyn Fn(Representation) -> Page + Send + Sync>,
     turn: Arc<Semaphore>,
-    waiting: Mutex<Vec<(Format, Rendering)>>,
+    waiting: Mutex<Vec<(Representation, Rendering)>>,
 }
 
 impl Scrapes {
     /// Scrapes of a store.
     pub(crate) fn of(store: &Arc<Store>) -> Self {
         let store = Arc::clone(store);
-        Self::new(move |format| format.page(&store))
+        Self::new(move |representation| representation.render(&store))
     }
 
-    pub(crate) fn new(render: impl Fn(Format) -> Page + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(render: impl Fn(Representation) -> Page + Send + Sync + 'static) -> Self {
         Self {
             render: Arc::new(render),
             turn: Arc::new(Semaphore::new(1)),
@@ -67,24 +54,28 @@ impl Scrapes {
     /// A page that shows everything from before this was called; `None` when rendering panicked.
     ///
     /// Has to be called in a tokio runtime, whose threads for blocking work render.
-    pub(crate) async fn page(&self, format: Format) -> Option<SharedPage> {
-        let rendering = self.join(format);
+    pub(crate) async fn page(&self, representation: Representation) -> Option<SharedPage> {
+        let rendering = self.join(representation);
         // Whoever is first does it. If that client hangs up, the next one takes over.
-        rendering.get_or_init(|| self.render(format, &rendering)).await.clone()
+        rendering.get_or_init(|| self.render(representation, &rendering)).await.clone()
     }
 
-    /// The rendering of this format that has not begun, so that it will show what happened until now.
-    fn join(&self, format: Format) -> Rendering {
+    /// The rendering of this representation that has not begun, so that it will show what happened until now.
+    fn join(&self, representation: Representation) -> Rendering {
         let mut waiting = self.waiting.lock();
-        if let Some((_, rendering)) = waiting.iter().find(|(known, _)| *known == format) {
+        if let Some((_, rendering)) = waiting.iter().find(|(known, _)| *known == representation) {
             return Arc::clone(rendering);
         }
         let rendering = Rendering::default();
-        waiting.push((format, Arc::clone(&rendering)));
+        waiting.push((representation, Arc::clone(&rendering)));
         rendering
     }
 
-    async fn render(&self, format: Format, rendering: &Rendering) -> Option<SharedPage> {
+    async fn render(
+        &self,
+        representation: Representation,
+        rendering: &Rendering,
+    ) -> Option<SharedPage> {
         let turn = Arc::clone(&self.turn).acquire_owned().await.ok()?;
         // From here on it may miss what happens, so that nobody else may join.
         self.waiting.lock().retain(|(_, waiting)| !Arc::ptr_eq(waiting, rendering));
@@ -92,7 +83,7 @@ impl Scrapes {
         let rendered = tokio::task::spawn_blocking(move || {
             // Held in here, because the client may hang up, which ends the future but not the rendering.
             let _turn = turn;
-            render(format).into()
+            render(representation).into()
         });
         rendered.await.ok()
     }

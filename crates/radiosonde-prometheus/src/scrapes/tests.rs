@@ -10,7 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::{Format, Scrapes};
+use super::Scrapes;
+use crate::negotiate::Representation;
 use crate::render::Page;
 
 /// Longer than anything here takes; reached only when something is broken.
@@ -54,7 +55,7 @@ impl Fixture {
     fn scrape(&self) -> JoinHandle<String> {
         let scrapes = Arc::clone(&self.scrapes);
         let scrape = self.runtime.spawn(async move {
-            let page = scrapes.page(Format::negotiate(None, None)).await.unwrap();
+            let page = scrapes.page(Representation::negotiate(None, None)).await.unwrap();
             String::from_utf8(page.body.to_vec()).unwrap()
         });
         self.runtime.block_on(tokio::task::yield_now());
