@@ -43,6 +43,18 @@ fn clamp(count: usize) -> usize {
     count.min(MAXIMUM_BOUNDS + 1)
 }
 
+/// Which bucket a number falls into: the first whose upper bound is not below it, or the one past them all.
+#[inline]
+pub(crate) fn bucket_index(bounds: &[f64], number: f64) -> usize {
+    /// Up to here to compare with all bounds, two at a time and without a branch, is quicker than to search.
+    const FEW: usize = 16;
+    if bounds.len() <= FEW {
+        bounds.iter().map(|bound| usize::from(*bound < number)).sum()
+    } else {
+        bounds.partition_point(|bound| *bound < number)
+    }
+}
+
 impl Buckets {
     /// The bounds, without the implied `+Inf`.
     #[must_use]

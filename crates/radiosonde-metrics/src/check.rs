@@ -1,12 +1,13 @@
 //! Checks all definitions of a store together, and reports everything that is wrong with them at once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::error::Error;
 use std::fmt;
 
-use crate::metric::{Kind, Metric};
-use crate::names::{exported_name, exported_tag};
+use crate::metric::{Kind, Measurement, Metric};
+use crate::names::{OWN_NAMES, exported_name, exported_tag};
+use crate::tags::TagSet;
 
 /// The tag of the series that takes what is beyond a metric's series limit, as OpenTelemetry names it.
 pub const OVERFLOW_TAG: &str = "otel.metric.overflow";
@@ -88,14 +89,18 @@ pub(crate) fn check<'a>(
         let texts = metric.problems.iter().cloned();
         let texts = texts
             .chain(own_problems(metric))
+            .chain(kind_problems(metric))
+            .chain(callback_problems(metric))
             .chain(tag_problems(metric))
+            .chain(label_set_problems(metric))
+            .chain(metric.options.problems(metric))
             .chain(collisions(metric, &mut exported));
         problems.extend(texts.map(|text| DefinitionProblem { metric: metric.name.clone(), text }));
     }
     if problems.is_empty() { Ok(()) } else { Err(DefinitionError { problems }) }
 }
 
-/// What is wrong with the definition by itself.
+/// What is wrong with the definition by itself, whatever its kind.
 fn own_problems(metric: &Metric) -> Vec<String> {
     let mut problems = Vec::new();
     let mut problem = |text: &str| problems.push(text.to_owned());
@@ -106,27 +111,89 @@ fn own_problems(metric: &Metric) -> Vec<String> {
         problem(
             "is not a metric name; separate segments by dots, each with at least one character and no white space",
         );
-    } else if metric.events.is_empty() && metric.problems.is_empty() {
+    } else if metric.events.is_empty() && metric.callback.is_none() && metric.problems.is_empty() {
         problem(
             "has no event; name it with `.event(..)`, or in front of the metric's last segment",
+        );
+    }
+    if exported_name(&metric.name).starts_with(OWN_NAMES) {
+        problem(
+            "has a name of the store's own metrics; begin it otherwise than `radiosonde.metrics`",
         );
     }
     if metric.keep.is_some() && metric.drop.is_some() {
         problem("has both `.keep(..)` and `.drop(..)`; say it in one of them");
     }
-    if metric.gauge && metric.kind != Kind::Sum {
-        problem("is not a sum; only sums take `.as_gauge()`");
-    }
     if metric.series_limit == 0 {
         problem("has the series limit 0; give at least 1 to `.series_limit(..)`");
     }
-    match (metric.kind, &metric.buckets) {
-        (Kind::Distribution, None) => problem("has no buckets; give them with `.buckets(..)`"),
-        (Kind::Distribution, Some(buckets)) => problems.extend(buckets.problem()),
-        (_, Some(_)) => problem("is not a distribution; only distributions take `.buckets(..)`"),
-        (_, None) => {}
+    if metric.expiry.is_some_and(|idle| idle.is_zero()) {
+        problem("expires at once; give a longer time to `.expire_after(..)`");
     }
     problems
+}
+
+/// What does not go with the kind of the metric, and what the kind lacks.
+fn kind_problems(metric: &Metric) -> Vec<String> {
+    use Kind::{Counter, Distribution, LastValue, Sum, Summary};
+    let options: [(bool, &str, &[Kind], &str); 6] = [
+        (metric.buckets.is_some(), ".buckets(..)", &[Distribution], "distributions"),
+        (metric.native, ".native()", &[Distribution], "distributions"),
+        (metric.quantiles.is_some(), ".quantiles(..)", &[Summary], "summaries"),
+        (metric.exemplars, ".exemplars()", &[Counter, Distribution], "counters and distributions"),
+        (metric.gauge, ".as_gauge()", &[Sum], "sums"),
+        (metric.callback.is_some(), ".callback(..)", &[LastValue, Sum], "last values and sums"),
+    ];
+    let mut problems = Vec::new();
+    for (given, option, kinds, takers) in options {
+        if given && !kinds.contains(&metric.kind) {
+            problems.push(format!("is a {}; only {takers} take `{option}`", metric.kind));
+        }
+    }
+    if metric.kind == Distribution {
+        match &metric.buckets {
+            Some(buckets) => problems.extend(buckets.problem()),
+            None if metric.native => {}
+            None => problems.push(
+                "has no buckets; give them with `.buckets(..)`, or make it `.native()`".to_owned(),
+            ),
+        }
+    }
+    if let Some(levels) = &metric.quantiles {
+        problems.extend(quantile_problem(levels));
+    }
+    problems
+}
+
+/// What is wrong with these quantiles, which are rising.
+fn quantile_problem(levels: &[f64]) -> Option<String> {
+    if levels.is_empty() {
+        return Some("has no quantiles; give at least one to `.quantiles(..)`".to_owned());
+    }
+    if let Some(level) = levels.iter().find(|level| !(0.0..=1.0).contains(*level)) {
+        return Some(format!("has the quantile `{level}`; quantiles are from 0 to 1"));
+    }
+    let (twice, _) = levels.iter().zip(&levels[1..]).find(|(one, next)| one == next)?;
+    Some(format!("has the quantile `{twice}` twice; leave one out"))
+}
+
+/// What would never be asked, as a callback is read and no events are taken.
+fn callback_problems(metric: &Metric) -> Vec<String> {
+    let options = [
+        (metric.named_events, ".event(..)"),
+        (metric.keep.is_some(), ".keep(..)"),
+        (metric.drop.is_some(), ".drop(..)"),
+        (matches!(metric.measurement, Measurement::Function(_)), ".measurement_with(..)"),
+        (metric.tag_values.is_some(), ".tag_values(..)"),
+        (metric.tags.iter().any(|tag| tag.segment.is_some()), ".segment_tag(..)"),
+        (!metric.label_sets.is_empty(), ".label_sets(..)"),
+    ];
+    let given = options.into_iter().filter(|(given, _)| *given && metric.callback.is_some());
+    given
+        .map(|(_, option)| {
+            format!("has a callback, which is read instead of events; leave out `{option}`")
+        })
+        .collect()
 }
 
 /// Tags that cannot be labels, or not of this kind of metric, or not beside each other.
@@ -155,133 +222,66 @@ fn tag_problems(metric: &Metric) -> Vec<String> {
     problems
 }
 
-/// Exported series names that another metric has already.
-fn collisions<'a>(metric: &'a Metric, exported: &mut HashMap<String, &'a str>) -> Vec<String> {
+/// Declared label sets that cannot be series, or not all of them.
+fn label_set_problems(metric: &Metric) -> Vec<String> {
+    let (tags, limit) = (metric.tags.len(), metric.series_limit);
+    let mut problems = Vec::new();
+    let mut known = HashSet::new();
+    for set in &metric.label_sets {
+        let values: Vec<_> = set.iter().map(String::as_str).collect();
+        if set.len() != tags {
+            problems.push(format!(
+                "has a label set of {} values, {values:?}, and {tags} tags; give a value for each tag",
+                set.len()
+            ));
+        } else if TagSet::of(&values).is_too_long() {
+            problems.push("has a label set that is too long; shorten its values".to_owned());
+        } else if !known.insert(set) {
+            problems.push(format!("has the label set {values:?} twice; leave one out"));
+        }
+    }
+    if known.len() > limit {
+        problems.push(format!(
+            "has {} label sets and the series limit {limit}; raise it with `.series_limit(..)`",
+            known.len()
+        ));
+    }
+    problems
+}
+
+/// The names that the metric takes in one of the exposition formats at least. OpenMetrics takes the most: it adds suffixes,
+/// and the name without a suffix is taken there, too.
+fn taken_names(metric: &Metric) -> Vec<String> {
     let name = exported_name(&metric.name);
-    let suffixes: &[&str] = match metric.kind {
-        Kind::Distribution => &["", "_bucket", "_sum", "_count"],
-        Kind::Summary => &["", "_sum", "_count"],
-        _ => &[""],
+    let (name, suffixes): (&str, &[&str]) = match metric.kind {
+        Kind::Distribution => (&name, &["", "_bucket", "_sum", "_count", "_created"]),
+        Kind::Summary => (&name, &["", "_sum", "_count", "_created"]),
+        _ if metric.is_gauge() => (&name, &[""]),
+        _ => (name.strip_suffix("_total").unwrap_or(&name), &["", "_total", "_created"]),
     };
-    let taken =
-        suffixes.iter().find_map(|suffix| match exported.entry(format!("{name}{suffix}")) {
-            Entry::Occupied(taken) => Some((taken.key().clone(), *taken.get())),
-            Entry::Vacant(free) => {
-                free.insert(&metric.name);
-                None
-            }
-        });
-    let text = taken.map(|(series, other)| {
+    suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
+}
+
+/// Exported names that another metric has already.
+fn collisions<'a>(metric: &'a Metric, exported: &mut HashMap<String, &'a str>) -> Vec<String> {
+    let mut collisions = Vec::new();
+    for name in taken_names(metric) {
+        match exported.entry(name) {
+            Entry::Occupied(taken) => collisions.push((taken.key().clone(), *taken.get())),
+            Entry::Vacant(free) => drop(free.insert(&metric.name)),
+        }
+    }
+    // With one of another metric's names usually come others.
+    let first = collisions.into_iter().next();
+    let text = first.map(|(name, other)| {
         if other == metric.name {
             "is defined more than once; rename one, or leave it out".to_owned()
         } else {
-            format!("is exported as `{series}`, as is `{other}`; rename one of them")
+            format!("is exported as `{name}`, as is `{other}`; rename one of them")
         }
     });
     text.into_iter().collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Unit, counter, distribution, last_value, sum, summary};
-
-    fn problems(metrics: &[Metric]) -> Vec<String> {
-        match check(metrics) {
-            Ok(()) => Vec::new(),
-            Err(error) => error.problems().iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    fn assert_problem(metric: Metric, expected: &str) {
-        let problems = problems(&[metric]);
-        assert!(
-            problems.len() == 1 && problems[0].contains(expected),
-            "{problems:?} should be one with {expected:?}"
-        );
-    }
-
-    #[test]
-    fn sound_definitions_are_taken() {
-        let metrics = [
-            counter("a.b.count").tags(["x", "x.z"]).segment_tag("y", 0),
-            sum("a.b.bytes").as_gauge(),
-            last_value("total").event("a.b"),
-            summary("a.b.time").tags(["le"]),
-            distribution("a.b.duration").buckets([1.0]).tags(["quantile"]),
-        ];
-        assert_eq!(problems(&metrics), [""; 0]);
-    }
-
-    #[test]
-    fn each_problem_is_told_with_what_to_do() {
-        assert_problem(counter("total"), "has no event; name it");
-        assert_problem(counter("").event("a"), "is not a metric name");
-        assert_problem(counter("a..b").event("a"), "is not a metric name");
-        assert_problem(counter("a.b c"), "is not a metric name");
-        assert_problem(
-            counter("a.b").event("a..c"),
-            "bad event: event name `a..c`: segment 2 is empty",
-        );
-        assert_problem(
-            counter("a.b").keep(|_| true).drop(|_| true),
-            "both `.keep(..)` and `.drop(..)`",
-        );
-        assert_problem(counter("a.b").as_gauge(), "only sums take");
-        assert_problem(counter("a.b").series_limit(0), "series limit 0");
-        assert_problem(counter("a.b").buckets([1.0]), "only distributions take");
-        assert_problem(distribution("a.b"), "has no buckets");
-        assert_problem(distribution("a.b").buckets([]), "no bucket bounds");
-        assert_problem(sum("a.b").unit(Unit::Second, Unit::Byte), "converts seconds to bytes");
-    }
-
-    #[test]
-    fn tags_that_cannot_be_labels_are_refused() {
-        assert_problem(counter("a.b").tags([""]), "without a name");
-        assert_problem(counter("a.b").tags(["__name__"]), "`__name__`, which is reserved");
-        assert_problem(counter("a.b").tags(["otel.metric.overflow"]), "reserved");
-        assert_problem(distribution("a.b").buckets([1.0]).tags(["le"]), "`le`, which is reserved");
-        assert_problem(summary("a.b").tags(["quantile"]), "reserved");
-        assert_problem(counter("a.b").tags(["x"]).segment_tag("x", 0), "`x` twice");
-        assert_problem(
-            counter("a.b").tags(["x.y", "x-y"]),
-            "`x.y` and `x-y`, which are both exported as `x_y`",
-        );
-    }
-
-    #[test]
-    fn metrics_exported_under_one_name_are_refused_whatever_their_order() {
-        let histogram = || distribution("x.time").buckets([1.0]);
-        for suffix in ["", "_sum", "_count", "_bucket"] {
-            let other = || counter(format!("x_time{suffix}")).event("x");
-            assert_eq!(problems(&[histogram(), other()]).len(), 1, "{suffix}");
-            assert_eq!(problems(&[other(), histogram()]).len(), 1, "{suffix}");
-        }
-        assert_eq!(
-            problems(&[counter("x.a"), counter("x.a")]),
-            ["`x.a` is defined more than once; rename one, or leave it out"]
-        );
-        assert_eq!(
-            problems(&[counter("x.a-b"), sum("x.a.b")]),
-            ["`x.a.b` is exported as `x_a_b`, as is `x.a-b`; rename one of them"]
-        );
-        assert!(
-            problems(&[summary("x.a"), counter("x.a_bucket")]).is_empty(),
-            "a summary has no buckets"
-        );
-    }
-
-    #[test]
-    fn all_problems_are_reported_at_once_in_the_order_of_the_definitions() {
-        let found = problems(&[
-            distribution("a.b").as_gauge().tags([""]),
-            counter("ok.count"),
-            counter("single"),
-        ]);
-        let of = |metric: &str| {
-            found.iter().filter(|text| text.starts_with(&format!("`{metric}`"))).count()
-        };
-        assert_eq!((of("a.b"), of("ok.count"), of("single")), (3, 0, 1), "{found:?}");
-        assert!(found.last().unwrap().starts_with("`single`"));
-    }
-}
+mod tests;

@@ -26,6 +26,8 @@ radiosonde::declare! {
         metadata: {
             /// The metric's name.
             metric,
+            /// The tag that has the most values, which is probably why.
+            tag,
         },
     }
 }

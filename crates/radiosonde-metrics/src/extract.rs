@@ -21,19 +21,22 @@ pub enum SkipReason {
     Negative,
     /// The sum would have become infinite.
     Overflow,
-    /// A filter, a measurement, a tag function or the `Display` of a tag's value panicked.
+    /// A filter, a measurement, a tag function, a callback or the `Display` of a tag's value panicked.
     Panic,
+    /// There were more or fewer tag values than the metric has tags. Not with events: they have as many as are asked for.
+    TagCount,
 }
 
 impl SkipReason {
     /// All of them, in the order of declaration.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::MissingMeasurement,
         Self::NotANumber,
         Self::NotFinite,
         Self::Negative,
         Self::Overflow,
         Self::Panic,
+        Self::TagCount,
     ];
 
     /// The reason as a tag's value: `missing_measurement`.
@@ -46,6 +49,7 @@ impl SkipReason {
             Self::Negative => "negative",
             Self::Overflow => "overflow",
             Self::Panic => "panic",
+            Self::TagCount => "tag_count",
         }
     }
 }

@@ -47,6 +47,7 @@
 //! snapshot, and the first of each kind is an event, for the log: see [`events`].
 
 mod buckets;
+mod callback;
 mod cell;
 mod check;
 pub mod events;

@@ -60,6 +60,9 @@ pub fn exported_tag(name: &str) -> String {
     map(name, |character| character.is_ascii_alphanumeric() || character == '_')
 }
 
+/// How the exported names of the store's own metrics begin. They are not to be had by others.
+pub(crate) const OWN_NAMES: &str = "radiosonde_metrics_";
+
 fn map(name: &str, allowed: impl Fn(char) -> bool) -> String {
     let digit_first = name.starts_with(|first: char| first.is_ascii_digit());
     let mapped = name.chars().map(|character| if allowed(character) { character } else { '_' });

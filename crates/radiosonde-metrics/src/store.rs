@@ -50,7 +50,7 @@ impl Store {
         let metrics: Vec<_> =
             metrics.into_iter().map(|metric| Arc::new(Aggregate::new(metric))).collect();
         let about = About::new();
-        check(metrics.iter().map(|aggregate| &*aggregate.metric).chain(about.metrics()))?;
+        check(metrics.iter().map(|aggregate| &*aggregate.metric))?;
         metrics.iter().for_each(|aggregate| aggregate.start_from_zero());
         Ok(Arc::new(Self { metrics, about, number: STORES.fetch_add(1, Ordering::Relaxed) }))
     }

@@ -361,7 +361,9 @@ fn events_of_many_threads_are_all_counted_while_snapshots_are_taken() {
 fn the_metrics_about_the_store_cannot_be_defined_by_others() {
     let error = Store::new([counter("radiosonde.metrics.series")]).unwrap_err();
     assert!(
-        error.to_string().contains("`radiosonde.metrics.series` is defined more than once"),
+        error
+            .to_string()
+            .contains("`radiosonde.metrics.series` has a name of the store's own metrics"),
         "{error}"
     );
 }
