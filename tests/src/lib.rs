@@ -22,6 +22,7 @@ documents! {
     metrics: "../../docs/src/concepts/metrics.md",
     reporters: "../../docs/src/concepts/reporters.md",
     instrumenting_a_library: "../../docs/src/guides/instrumenting-a-library.md",
+    polling: "../../docs/src/guides/polling.md",
     testing: "../../docs/src/guides/testing.md",
     writing_a_reporter: "../../docs/src/guides/writing-a-reporter.md",
     coming_from_elixir: "../../docs/src/guides/coming-from-elixir.md",
