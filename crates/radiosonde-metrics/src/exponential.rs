@@ -54,6 +54,20 @@ impl ExponentialBuckets {
     }
 }
 
+/// Adds to `quantiles` each of these levels with what [`ExponentialHistogram::quantile`] is for what was recorded in the
+/// cells together; always in the finest schema, however wide the range.
+pub(crate) fn quantiles<'a>(
+    cells: impl IntoIterator<Item = &'a ExponentialCell>,
+    levels: &[f64],
+    quantiles: &mut Vec<(f64, f64)>,
+) {
+    let mut histogram = ExponentialHistogram::default();
+    for cell in cells {
+        cell.add_to(&mut histogram, usize::MAX);
+    }
+    quantiles.extend(levels.iter().map(|level| (*level, histogram.quantile(*level))));
+}
+
 impl Default for ExponentialHistogram {
     /// One in which nothing was measured.
     fn default() -> Self {

@@ -68,7 +68,7 @@ const BOUNDS_BELOW: [u8; 16] = {
 };
 
 /// The bucket of this positive number above the zero bucket.
-fn index(number: f64) -> i32 {
+pub(super) fn index(number: f64) -> i32 {
     let bits = number.to_bits();
     let (exponent, mantissa) = ((bits >> 52) as i32 - 1023, bits & MANTISSA);
     let below = usize::from(BOUNDS_BELOW[(mantissa >> 48) as usize]);
