@@ -1,330 +1,326 @@
-//! What a series accumulates, in atomics: writers wait for nobody, and readers see whole histograms.
+//! What series accumulate: words that one thread at a time writes with plain stores, and that any thread adds up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::Mutex;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 
 use crate::extract::SkipReason;
 use crate::metric::{Kind, Metric};
+use crate::threads::{SLOTS, Slot};
 
-/// The number, or the histogram, of one series.
+/// How many series have their cells side by side.
+pub(crate) const GROUP: usize = 16;
+
+/// How the cells of a metric are laid out and written.
 #[derive(Debug)]
-pub(crate) enum Cell {
-    Counter(AtomicU64),
-    Sum(AtomicF64),
-    LastValue(AtomicF64),
-    Histogram(Box<Histogram>),
+pub(crate) struct Layout {
+    kind: Kind,
+    bounds: Box<[f64]>,
 }
 
-impl Cell {
-    pub(crate) fn new(metric: &Metric) -> Self {
-        match metric.kind() {
-            Kind::Counter => Self::Counter(AtomicU64::new(0)),
-            Kind::Sum => Self::Sum(AtomicF64::new(0.0)),
-            Kind::LastValue => Self::LastValue(AtomicF64(AtomicU64::new(NEVER))),
-            Kind::Summary | Kind::Distribution => {
-                Self::Histogram(Box::new(Histogram::new(metric.bucket_bounds().len())))
-            }
-        }
-    }
+/// The words before the buckets of a histogram.
+const SEQUENCE: usize = 0;
+const SUM: usize = 1;
+const BUCKETS: usize = 2;
 
-    pub(crate) fn last_value(value: f64) -> Self {
-        Self::LastValue(AtomicF64::new(value))
-    }
-
-    /// Records a number; `bounds` are the metric's.
-    pub(crate) fn record(&self, number: f64, bounds: &[f64]) -> Result<(), SkipReason> {
-        match self {
-            Self::Counter(count) => {
-                count.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            }
-            Self::Sum(sum) => sum.add(number),
-            Self::LastValue(last) => {
-                last.set(number);
-                Ok(())
-            }
-            Self::Histogram(histogram) => histogram.record(number, bounds),
-        }
-    }
-}
-
-/// An `f64` in an atomic.
-#[derive(Debug)]
-pub(crate) struct AtomicF64(AtomicU64);
-
-/// The bits of a last value that was never set: a NaN that no arithmetic makes, and that `set` keeps out.
+/// The bits of a last value that was never set: a NaN that no arithmetic makes, and that recording keeps out.
 const NEVER: u64 = 0x7ff8_7261_6469_6f21;
 
-impl AtomicF64 {
-    pub(crate) fn new(value: f64) -> Self {
-        Self(AtomicU64::new(value.to_bits()))
+impl Layout {
+    /// That of a counter.
+    pub(crate) fn counter() -> Self {
+        Self { kind: Kind::Counter, bounds: [].into() }
     }
 
-    fn set(&self, value: f64) {
-        let value = if value.is_nan() { f64::NAN } else { value };
-        self.0.store(value.to_bits(), Ordering::Relaxed);
+    pub(crate) fn new(metric: &Metric) -> Self {
+        Self { kind: metric.kind(), bounds: metric.bucket_bounds().into() }
     }
 
-    /// The value, or `None` while it was never set.
-    pub(crate) fn get(&self) -> Option<f64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|bits| *bits != NEVER).map(f64::from_bits)
+    pub(crate) fn is_counter(&self) -> bool {
+        self.kind == Kind::Counter
     }
 
-    /// Adds, unless the sum would not be finite.
-    fn add(&self, value: f64) -> Result<(), SkipReason> {
-        self.0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| {
-                Some(f64::from_bits(bits) + value).filter(|sum| sum.is_finite()).map(f64::to_bits)
-            })
-            .map(drop)
-            .map_err(|_| SkipReason::Overflow)
+    /// How many words a cell has.
+    fn width(&self) -> usize {
+        match self.kind {
+            Kind::Counter | Kind::Sum | Kind::LastValue => 1,
+            Kind::Summary | Kind::Distribution => BUCKETS + self.buckets(),
+        }
     }
 
-    /// Adds what was recorded already and cannot be refused any more.
-    fn merge(&self, value: f64) {
-        let merged =
-            |bits| Some((f64::from_bits(bits) + value).clamp(f64::MIN, f64::MAX).to_bits());
-        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, merged);
+    /// How many buckets a histogram has, the one up to infinity included.
+    pub(crate) fn buckets(&self) -> usize {
+        self.bounds.len() + 1
     }
 
-    fn take(&self) -> f64 {
-        f64::from_bits(self.0.swap(0.0_f64.to_bits(), Ordering::Relaxed))
+    fn empty(&self) -> u64 {
+        // Zero is zero as an integer and as a float.
+        if self.kind == Kind::LastValue { NEVER } else { 0 }
+    }
+
+    fn bucket(&self, number: f64) -> usize {
+        // Counting is quicker than searching as long as the bounds are few: it has no branches.
+        if self.bounds.len() <= 16 {
+            self.bounds.iter().map(|bound| usize::from(*bound < number)).sum()
+        } else {
+            self.bounds.partition_point(|bound| *bound < number)
+        }
     }
 }
 
-/// A histogram that is written without waiting and read whole: the count is the sum of the buckets, and the sum is that
-/// of exactly the measurements counted.
+/// The cells of a group of series, for each thread that wrote to one of them.
 ///
-/// There are two halves. Writers announce themselves in `started`, whose highest bit says which half is being written.
-/// A reader turns that bit over, waits until those who started on the other half are done with it (nobody else enters
-/// it), reads it, and adds it to the half that is being written.
+/// The first thread to write has the block `own`, which is there from the start; with only one writing thread there is
+/// no other. A last value has one cell for all threads: the last one wins.
 #[derive(Debug)]
-pub(crate) struct Histogram {
-    /// The highest bit is the half to write to, the others are how many records were ever started.
-    started: AtomicU64,
-    halves: [Half; 2],
-    /// Readers take turns; writers never see it.
-    reading: Mutex<()>,
+pub(crate) struct Cells {
+    /// The number of the thread that writes to `own`, or [`NOBODY`].
+    home: AtomicU32,
+    width: u32,
+    own: Block,
+    others: OnceLock<Box<Others>>,
 }
 
-const HALF: u64 = 1 << 63;
+const NOBODY: u32 = u32::MAX;
 
-#[derive(Debug)]
-struct Half {
-    sum: AtomicF64,
-    /// One for each bound and one for what is above. Written last: what is counted here is in the sum already.
-    buckets: Box<[AtomicU64]>,
-    /// Records that were started on this half and refused.
-    refused: AtomicU64,
-}
-
-/// A histogram as it was at one moment.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct HistogramState {
-    pub(crate) sum: f64,
-    pub(crate) buckets: Box<[u64]>,
-}
-
-impl Half {
-    fn new(bounds: usize) -> Self {
-        let buckets = (0..=bounds).map(|_| AtomicU64::new(0)).collect();
-        Self { sum: AtomicF64::new(0.0), buckets, refused: AtomicU64::new(0) }
-    }
-
-    fn finished(&self) -> u64 {
-        let counted: u64 = self.buckets.iter().map(|bucket| bucket.load(Ordering::Acquire)).sum();
-        counted + self.refused.load(Ordering::Acquire)
-    }
-}
-
-impl Histogram {
-    fn new(bounds: usize) -> Self {
+impl Cells {
+    pub(crate) fn new(layout: &Layout) -> Self {
+        let width = layout.width();
         Self {
-            started: AtomicU64::new(0),
-            halves: [Half::new(bounds), Half::new(bounds)],
-            reading: Mutex::new(()),
+            home: AtomicU32::new(NOBODY),
+            width: width as u32,
+            own: Block::new(width, layout.empty()),
+            others: OnceLock::new(),
         }
     }
 
-    fn half(&self, started: u64) -> &Half {
-        &self.halves[usize::from(started & HALF != 0)]
-    }
-
-    fn record(&self, number: f64, bounds: &[f64]) -> Result<(), SkipReason> {
-        let bucket = bounds.partition_point(|bound| *bound < number);
-        // Acquire and release with the reader's turn: who sees the new half also sees it emptied.
-        let half = self.half(self.started.fetch_add(1, Ordering::AcqRel));
-        let result = half.sum.add(number);
-        let finished = if result.is_ok() { &half.buckets[bucket] } else { &half.refused };
-        finished.fetch_add(1, Ordering::Release);
-        result
-    }
-
-    pub(crate) fn read(&self) -> HistogramState {
-        let _turn = self.reading.lock();
-        let started = self.started.fetch_xor(HALF, Ordering::AcqRel);
-        let (read, written) = (self.half(started), self.half(started ^ HALF));
-        // A writer is between its two additions for nanoseconds, unless its thread was put aside just there.
-        while read.finished() != started & !HALF {
-            std::thread::yield_now();
+    /// Records a number in the cell of the series with this offset: as one more event, and for a counter as so many.
+    #[inline(always)]
+    pub(crate) fn record(
+        &self,
+        layout: &Layout,
+        slot: Slot,
+        offset: usize,
+        number: f64,
+    ) -> Result<(), SkipReason> {
+        match layout.kind {
+            Kind::Counter => self.count(slot, offset, 1),
+            Kind::Sum => {
+                let word = self.word(slot, offset);
+                let sum = f64::from_bits(word.load(Relaxed)) + number;
+                if !sum.is_finite() {
+                    return Err(SkipReason::Overflow);
+                }
+                word.store(sum.to_bits(), Relaxed);
+            }
+            Kind::LastValue => {
+                let number = if number.is_nan() { f64::NAN } else { number };
+                self.own.cell(1, offset)[0].store(number.to_bits(), Relaxed);
+            }
+            Kind::Summary | Kind::Distribution => {
+                return self.record_in_histogram(layout, slot, offset, number);
+            }
         }
+        Ok(())
+    }
 
-        let state = HistogramState {
-            sum: read.sum.take(),
-            buckets: read.buckets.iter().map(|bucket| bucket.swap(0, Ordering::Relaxed)).collect(),
+    /// Adds to the counter with this offset.
+    #[inline(always)]
+    pub(crate) fn count(&self, slot: Slot, offset: usize, events: u64) {
+        let word = self.word(slot, offset);
+        word.store(word.load(Relaxed).wrapping_add(events), Relaxed);
+    }
+
+    #[inline(always)]
+    fn record_in_histogram(
+        &self,
+        layout: &Layout,
+        slot: Slot,
+        offset: usize,
+        number: f64,
+    ) -> Result<(), SkipReason> {
+        let bucket = layout.bucket(number);
+        let cell = self.block(slot).cell(self.width as usize, offset);
+        let sum = f64::from_bits(cell[SUM].load(Relaxed)) + number;
+        if !sum.is_finite() {
+            return Err(SkipReason::Overflow);
+        }
+        let bucket = &cell[BUCKETS + bucket];
+        let sequence = cell[SEQUENCE].load(Relaxed);
+        // Odd while the words do not belong together. Who sees one of the new words also sees that.
+        cell[SEQUENCE].store(sequence.wrapping_add(1), Relaxed);
+        fence(Release);
+        cell[SUM].store(sum.to_bits(), Relaxed);
+        bucket.store(bucket.load(Relaxed) + 1, Relaxed);
+        cell[SEQUENCE].store(sequence.wrapping_add(2), Release);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn word(&self, slot: Slot, offset: usize) -> &AtomicU64 {
+        &self.block(slot).cell(1, offset)[0]
+    }
+
+    #[inline(always)]
+    fn block(&self, slot: Slot) -> &Block {
+        if self.home.load(Relaxed) == slot.number() {
+            return &self.own;
+        }
+        match self.others.get().and_then(|others| others.get(slot)) {
+            Some(block) => block,
+            None => self.first_block(slot),
+        }
+    }
+
+    /// The block of a thread that has not written here before.
+    #[cold]
+    #[inline(never)]
+    fn first_block(&self, slot: Slot) -> &Block {
+        if self.home.compare_exchange(NOBODY, slot.number(), AcqRel, Relaxed).is_ok() {
+            return &self.own;
+        }
+        let others = self.others.get_or_init(Box::default);
+        others.get_or_init(slot, || Block::new(self.width as usize, 0))
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = &Block> {
+        let others = self.others.get().into_iter().flat_map(|others| others.iter());
+        std::iter::once(&self.own).chain(others)
+    }
+
+    /// How many events the counter with this offset counted.
+    pub(crate) fn read_count(&self, offset: usize) -> u64 {
+        self.blocks().fold(0, |sum, block| sum.wrapping_add(block.cell(1, offset)[0].load(Relaxed)))
+    }
+
+    /// What the sum or the last value with this offset is, or `None` while a last value was never set.
+    pub(crate) fn read_number(&self, offset: usize) -> Option<f64> {
+        let own = self.own.cell(1, offset)[0].load(Relaxed);
+        let Some(others) = self.others.get() else {
+            return (own != NEVER).then(|| f64::from_bits(own));
         };
-        written.sum.merge(state.sum);
-        for (bucket, count) in written.buckets.iter().zip(&state.buckets) {
-            bucket.fetch_add(*count, Ordering::Release);
+        let other = |block: &Block| f64::from_bits(block.cell(1, offset)[0].load(Relaxed));
+        let sum = f64::from_bits(own) + others.iter().map(other).sum::<f64>();
+        // Each thread's sum is finite; what they come to together is kept so, too.
+        Some(sum.clamp(f64::MIN, f64::MAX))
+    }
+
+    /// Adds the buckets of the histogram with this offset to `buckets`, and returns the sum of what is in them.
+    ///
+    /// Writers are never waited for in the sense of a lock: one that writes without a pause makes the reader try again.
+    pub(crate) fn read_histogram(&self, offset: usize, buckets: &mut [u64]) -> f64 {
+        let mut copy = [0; 64];
+        let mut large = Vec::new();
+        let copy = match copy.get_mut(..buckets.len()) {
+            Some(copy) => copy,
+            None => {
+                large.resize(buckets.len(), 0);
+                &mut large[..]
+            }
+        };
+        let mut sum = 0.0;
+        for block in self.blocks() {
+            sum += read_whole(block.cell(self.width as usize, offset), copy);
+            buckets.iter_mut().zip(&*copy).for_each(|(bucket, count)| *bucket += count);
         }
-        written.refused.fetch_add(read.refused.swap(0, Ordering::Relaxed), Ordering::Release);
-        state
+        sum.clamp(f64::MIN, f64::MAX)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::sync::Barrier;
-    use std::sync::atomic::AtomicBool;
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::{distribution, last_value, sum};
-
-    fn histogram(bounds: usize) -> Histogram {
-        Histogram::new(bounds)
-    }
-
-    #[test]
-    fn upper_bounds_are_inclusive_and_infinity_is_implied() {
-        let bounds = [1.0, 2.0, 5.0];
-        let histogram = histogram(bounds.len());
-        for number in [-1.0, 1.0, 1.000_001, 2.0, 5.0, 5.1, 1e9] {
-            histogram.record(number, &bounds).unwrap();
-        }
-        assert_eq!(*histogram.read().buckets, [2, 2, 1, 2]);
-    }
-
-    #[test]
-    fn reading_a_histogram_takes_nothing_away() {
-        let histogram = histogram(0);
-        for round in 1..=5_u64 {
-            histogram.record(0.5, &[]).unwrap();
-            for _ in 0..3 {
-                let state = histogram.read();
-                assert_eq!((state.sum, *state.buckets == [round]), (0.5 * round as f64, true));
+/// Copies the buckets of one cell as they were at one moment, and returns the sum at that moment.
+fn read_whole(cell: &[AtomicU64], buckets: &mut [u64]) -> f64 {
+    let mut attempts = 0_u32;
+    loop {
+        let before = cell[SEQUENCE].load(Acquire);
+        if before % 2 == 0 {
+            let sum = f64::from_bits(cell[SUM].load(Relaxed));
+            for (bucket, word) in buckets.iter_mut().zip(&cell[BUCKETS..]) {
+                *bucket = word.load(Relaxed);
+            }
+            fence(Acquire);
+            if cell[SEQUENCE].load(Relaxed) == before {
+                return sum;
             }
         }
-    }
-
-    #[test]
-    fn a_histogram_read_while_it_is_written_is_whole_and_loses_nothing() {
-        const WRITERS: u64 = 3;
-        const RECORDS: u64 = 20_000;
-        let bounds = [1.0, 2.0];
-        let histogram = histogram(bounds.len());
-        let (barrier, done) = (Barrier::new(WRITERS as usize + 1), AtomicBool::new(false));
-        thread::scope(|scope| {
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|writer| {
-                    let (histogram, barrier) = (&histogram, &barrier);
-                    scope.spawn(move || {
-                        barrier.wait();
-                        for _ in 0..RECORDS {
-                            histogram.record((writer + 1) as f64, &bounds).unwrap();
-                        }
-                    })
-                })
-                .collect();
-            for _ in 0..2 {
-                let (histogram, done) = (&histogram, &done);
-                scope.spawn(move || {
-                    let mut before = 0;
-                    while !done.load(Ordering::Relaxed) {
-                        let state = histogram.read();
-                        let [one, two, three] = *state.buckets else { panic!("three buckets") };
-                        assert_eq!(
-                            state.sum,
-                            (one + 2 * two + 3 * three) as f64,
-                            "sum and buckets are of one moment"
-                        );
-                        assert!(one + two + three >= before, "a count went back");
-                        before = one + two + three;
-                    }
-                });
-            }
-            barrier.wait();
-            writers.into_iter().for_each(|writer| writer.join().unwrap());
-            done.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(*histogram.read().buckets, [RECORDS; 3]);
-    }
-
-    #[test]
-    fn a_reader_waits_for_a_record_that_is_half_done() {
-        let histogram = histogram(0);
-        let half = histogram.half(histogram.started.fetch_add(1, Ordering::AcqRel));
-        half.sum.add(2.0).unwrap();
-        thread::scope(|scope| {
-            let (send, states) = std::sync::mpsc::channel();
-            let reader = &histogram;
-            scope.spawn(move || send.send(reader.read()));
-            while histogram.started.load(Ordering::Relaxed) & HALF == 0 {
-                thread::yield_now();
-            }
-            // The sum is there and its bucket is not: nobody may see that.
-            assert!(states.recv_timeout(Duration::from_millis(20)).is_err());
-            histogram.record(3.0, &[]).unwrap();
-            half.buckets[0].fetch_add(1, Ordering::Release);
-            assert_eq!(states.recv(), Ok(HistogramState { sum: 2.0, buckets: [1].into() }));
-        });
-        assert_eq!(histogram.read(), HistogramState { sum: 5.0, buckets: [2].into() });
-    }
-
-    #[test]
-    fn sums_are_exact_for_integers_up_to_2_to_the_53() {
-        let metric = sum("a.b");
-        let cell = Cell::new(&metric);
-        let most = (1_u64 << 53) as f64;
-        cell.record(most - 3.0, &[]).unwrap();
-        for _ in 0..3 {
-            cell.record(1.0, &[]).unwrap();
+        attempts += 1;
+        if attempts % 64 == 0 {
+            // The writer was put aside half-way, or never pauses: let it go on.
+            std::thread::yield_now();
+        } else {
+            std::hint::spin_loop();
         }
-        assert!(matches!(&cell, Cell::Sum(sum) if sum.get() == Some(most)));
-    }
-
-    #[test]
-    fn a_sum_that_would_be_infinite_is_refused_and_stays() {
-        let histogram = histogram(0);
-        histogram.record(f64::MAX, &[]).unwrap();
-        assert_eq!(histogram.record(f64::MAX, &[]), Err(SkipReason::Overflow));
-        for _ in 0..2 {
-            assert_eq!(histogram.read(), HistogramState { sum: f64::MAX, buckets: [1].into() });
-        }
-        let cell = Cell::new(&sum("a.b"));
-        cell.record(f64::MAX, &[]).unwrap();
-        assert_eq!(cell.record(f64::MAX, &[]), Err(SkipReason::Overflow));
-    }
-
-    #[test]
-    fn a_last_value_is_none_until_it_is_set_and_may_be_anything_then() {
-        let cell = Cell::new(&last_value("a.b"));
-        let Cell::LastValue(last) = &cell else { panic!("a last value") };
-        assert_eq!(last.get(), None);
-        for number in [f64::from_bits(NEVER), -0.5, f64::NEG_INFINITY] {
-            cell.record(number, &[]).unwrap();
-            assert_eq!(
-                last.get().unwrap().to_bits(),
-                if number.is_nan() { f64::NAN } else { number }.to_bits()
-            );
-        }
-    }
-
-    #[test]
-    fn a_distribution_has_a_counter_for_each_bound_and_one_more() {
-        let cell = Cell::new(&distribution("a.b").buckets([1.0, 2.0]));
-        assert!(matches!(&cell, Cell::Histogram(histogram) if histogram.read().buckets.len() == 3));
     }
 }
+
+/// The cells of a group of series for one thread, on cache lines of their own.
+#[derive(Debug)]
+struct Block {
+    words: Box<[AtomicU64]>,
+    /// Where a cache line begins.
+    start: usize,
+}
+
+const LINE: usize = 64;
+const WORDS_OF_LINE: usize = LINE / size_of::<AtomicU64>();
+
+impl Block {
+    fn new(width: usize, empty: u64) -> Self {
+        let used = (GROUP * width).next_multiple_of(WORDS_OF_LINE);
+        let words: Box<[_]> =
+            (0..used + WORDS_OF_LINE - 1).map(|_| AtomicU64::new(empty)).collect();
+        let start = words.as_ptr().addr().next_multiple_of(LINE) - words.as_ptr().addr();
+        Self { words, start: start / size_of::<AtomicU64>() }
+    }
+
+    #[inline(always)]
+    fn cell(&self, width: usize, offset: usize) -> &[AtomicU64] {
+        &self.words[self.start + offset * width..][..width]
+    }
+}
+
+/// The blocks of all threads but the first, found by the threads' numbers.
+#[derive(Debug, Default)]
+struct Others {
+    first: [OnceLock<Block>; FIRST],
+    /// Each has room for as many threads as there are in all before it, and thrice that again.
+    further: [OnceLock<Box<[OnceLock<Block>]>>; 4],
+}
+
+const FIRST: usize = 2;
+
+impl Others {
+    #[inline(always)]
+    fn get(&self, slot: Slot) -> Option<&Block> {
+        match self.first.get(slot.index()) {
+            Some(block) => block.get(),
+            None => {
+                let (further, index) = further(slot);
+                self.further[further].get()?[index].get()
+            }
+        }
+    }
+
+    fn get_or_init(&self, slot: Slot, block: impl FnOnce() -> Block) -> &Block {
+        let place = self.first.get(slot.index()).unwrap_or_else(|| {
+            let (further, index) = further(slot);
+            let length = (3 * FIRST) << (2 * further);
+            let blocks = || (0..length).map(|_| OnceLock::new()).collect();
+            &self.further[further].get_or_init(blocks)[index]
+        });
+        place.get_or_init(block)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Block> {
+        let further = self.further.iter().filter_map(OnceLock::get).flatten();
+        self.first.iter().chain(further).filter_map(OnceLock::get)
+    }
+}
+
+/// Which of the further blocks are those of this thread, and which one of them: from 2, 8, 32, 128 to 512 threads.
+#[inline(always)]
+fn further(slot: Slot) -> (usize, usize) {
+    let further = (slot.index() / FIRST).ilog2() as usize / 2;
+    (further, slot.index() - (FIRST << (2 * further)))
+}
+
+const _: () = assert!(SLOTS == FIRST << 8, "there is a block for each thread");

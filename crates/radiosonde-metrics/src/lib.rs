@@ -54,13 +54,16 @@ pub mod events;
 mod exemplar;
 mod exponential;
 mod extract;
+mod handle;
 mod metric;
 mod names;
 mod option;
 mod series;
 mod snapshot;
 mod store;
+mod table;
 mod tags;
+mod threads;
 mod unit;
 
 pub use buckets::{Buckets, exponential, linear};
@@ -68,6 +71,7 @@ pub use check::{DefinitionError, DefinitionProblem, OVERFLOW_TAG};
 pub use exemplar::Exemplar;
 pub use exponential::{ExponentialBuckets, ExponentialHistogram};
 pub use extract::SkipReason;
+pub use handle::{Handle, RecordError};
 pub use metric::{
     DEFAULT_SERIES_LIMIT, Kind, Metric, counter, distribution, last_value, sum, summary,
 };

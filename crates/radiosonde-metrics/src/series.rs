@@ -1,242 +1,198 @@
-//! The series of a metric: found by their tags without a lock and without an allocation.
+//! One set of tags, and the group of series that it belongs to.
 
-use std::hash::{BuildHasher, Hasher};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::time::{Duration, SystemTime};
 
-use foldhash::fast::RandomState;
-
-use crate::cell::Cell;
+use crate::cell::{Cells, GROUP, Layout};
 use crate::tags::TagSet;
 
-/// One set of tags, and what was accumulated for it.
-#[derive(Debug)]
-pub(crate) struct Series {
-    hash: u64,
-    /// Which one of the metric's series this is, in the order of their creation.
-    pub(crate) number: u32,
-    /// The values of the [`TagSet`].
-    tags: Box<[Box<str>]>,
-    pub(crate) cell: Cell,
-    children: Branches,
+/// The texts of tags, in the order of the metric's tags.
+pub(crate) trait TagTexts {
+    fn texts(&self) -> impl Iterator<Item = &str>;
 }
 
-/// Where the series go on whose hashes are alike so far; the next two bits of the hash choose.
-type Branches = [OnceLock<Arc<Series>>; 4];
+impl TagTexts for TagSet<'_> {
+    #[inline(always)]
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.iter()
+    }
+}
+
+impl TagTexts for [&str] {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.iter().copied()
+    }
+}
+
+/// One set of tags, as long as it has values. What is written often is elsewhere, in [`Cells`], so that threads that
+/// look for one series do not wait for those that write to its neighbour.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// Which one of the metric's series this is, in the order of their creation.
+    pub(crate) number: u32,
+    state: AtomicU32,
+    /// In nanoseconds since 1970.
+    created: u64,
+    tags: Text,
+}
+
+/// A bit of the state: the series is in no table any more.
+const REMOVED: u32 = 1;
 
 impl Series {
-    pub(crate) fn new(hash: u64, number: u32, tags: &TagSet<'_>, cell: Cell) -> Self {
+    pub(crate) fn new(number: u32, created: SystemTime, tags: &(impl TagTexts + ?Sized)) -> Self {
+        let created = created.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
-            hash,
             number,
-            tags: tags.iter().map(Into::into).collect(),
-            cell,
-            children: Branches::default(),
+            state: AtomicU32::new(0),
+            created: u64::try_from(created.as_nanos()).unwrap_or(u64::MAX),
+            tags: Text::new(tags),
         }
+    }
+
+    pub(crate) fn created(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.created)
     }
 
     pub(crate) fn tag_values(&self) -> impl Iterator<Item = &str> {
-        self.tags.iter().map(|value| &**value)
+        self.tags.values()
     }
 
-    /// Equal hashes are not enough.
-    fn is(&self, hash: u64, tags: &TagSet<'_>) -> bool {
-        self.hash == hash && tags.iter().eq(self.tag_values())
+    /// Whether it has these tags, value by value: equal hashes are not enough.
+    #[inline(always)]
+    pub(crate) fn has(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
+        self.tags.is(tags)
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.state.load(Relaxed) & REMOVED != 0
+    }
+
+    pub(crate) fn remove(&self) {
+        self.state.fetch_or(REMOVED, Release);
     }
 }
 
-/// A trie over the hashes of tags that only grows, and only up to its limit.
-///
-/// Finding a series is a few loads from memory that nobody writes to any more, so that threads do not disturb each
-/// other. The hash is seeded anew for each map: who chooses tag values cannot choose where they go.
+/// Series that were created one after the other by one thread, with their cells.
 #[derive(Debug)]
-pub(crate) struct SeriesMap {
-    root: Branches,
-    hasher: RandomState,
-    limit: usize,
-    length: AtomicUsize,
-    created: AtomicU32,
+pub(crate) struct Group {
+    series: [OnceLock<Series>; GROUP],
+    pub(crate) cells: Cells,
 }
 
-impl SeriesMap {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            root: Branches::default(),
-            hasher: RandomState::default(),
-            limit,
-            length: AtomicUsize::new(0),
-            created: AtomicU32::new(0),
-        }
+impl Group {
+    pub(crate) fn new(layout: &Layout) -> Self {
+        Self { series: [const { OnceLock::new() }; GROUP], cells: Cells::new(layout) }
     }
 
-    /// The series with these tags, created with this cell when there was none; `None` when it would be one too many.
-    pub(crate) fn find_or_create(
-        &self,
-        tags: &TagSet<'_>,
-        cell: impl FnOnce() -> Cell,
-    ) -> Option<&Series> {
-        let hash = self.hash(tags);
-        let (mut branches, mut rest) = (&self.root, hash);
-        loop {
-            let branch = &branches[(rest >> 62) as usize];
-            let Some(series) = branch.get() else {
-                return self.create(branches, rest, hash, tags, cell());
-            };
-            if series.is(hash, tags) {
-                return Some(series);
-            }
-            (branches, rest) = (&series.children, rest << 2);
-        }
+    /// The series with this offset, if it was created already.
+    #[inline(always)]
+    pub(crate) fn get(&self, offset: usize) -> Option<&Series> {
+        self.series[offset].get()
     }
 
-    #[cold]
-    fn create<'a>(
-        &'a self,
-        mut branches: &'a Branches,
-        mut rest: u64,
-        hash: u64,
-        tags: &TagSet<'_>,
-        cell: Cell,
-    ) -> Option<&'a Series> {
-        self.length
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |length| {
-                (length < self.limit).then_some(length + 1)
-            })
-            .ok()?;
-        let number = self.created.fetch_add(1, Ordering::Relaxed);
-        let created = Arc::new(Series::new(hash, number, tags, cell));
-        loop {
-            let branch = &branches[(rest >> 62) as usize];
-            let series = branch.get_or_init(|| Arc::clone(&created));
-            if Arc::ptr_eq(series, &created) {
-                return Some(series);
-            }
-            // Another thread was quicker: with the same series, or with one that is only in the way.
-            if series.is(hash, tags) {
-                self.length.fetch_sub(1, Ordering::Relaxed);
-                return Some(series);
-            }
-            (branches, rest) = (&series.children, rest << 2);
-        }
+    /// Puts a series at this offset, where there is none yet.
+    pub(crate) fn put(&self, offset: usize, series: Series) -> &Series {
+        self.series[offset].get_or_init(|| series)
     }
 
-    fn hash(&self, tags: &TagSet<'_>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        for value in tags.iter() {
-            hasher.write(value.as_bytes());
-            // No text contains it.
-            hasher.write_u8(0xff);
-        }
-        hasher.finish()
-    }
-
-    /// All series there are now, in the order of their creation.
-    pub(crate) fn all(&self) -> Vec<Arc<Series>> {
-        let mut all: Vec<Arc<Series>> =
-            self.root.iter().filter_map(OnceLock::get).cloned().collect();
-        let mut next = 0;
-        while let Some(series) = all.get(next).cloned() {
-            all.extend(series.children.iter().filter_map(OnceLock::get).cloned());
-            next += 1;
-        }
-        all.sort_unstable_by_key(|series| series.number);
-        all
+    /// The series that are in a table, with their offsets.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &Series)> {
+        let series = self.series.iter().enumerate();
+        let series = series.filter_map(|(offset, series)| Some((offset, series.get()?)));
+        series.filter(|(_, series)| !series.is_removed())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::sync::Barrier;
-    use std::thread;
+/// The values of tags in one text, in place where it is short: each value behind its length, which is written as the
+/// character of that number, so that equal texts are equal values.
+#[derive(Debug)]
+enum Text {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Box<str>),
+}
 
-    use super::*;
-    use crate::counter;
+/// What makes a [`Series`] in its [`OnceLock`] fill one cache line.
+const SHORT: usize = 38;
 
-    fn cell() -> Cell {
-        Cell::new(&counter("a.b"))
-    }
-
-    fn number(map: &SeriesMap, values: &[&str]) -> Option<u32> {
-        map.find_or_create(&TagSet::of(values), cell).map(|series| series.number)
-    }
-
-    #[test]
-    fn equal_tags_are_one_series_and_others_are_not() {
-        let map = SeriesMap::new(100);
-        let sets: [&[&str]; 7] = [
-            &["ab", "c"],
-            &["a", "bc"],
-            &["abc", ""],
-            &["", "abc"],
-            &["ab", "c", ""],
-            &["abc"],
-            &["", ""],
-        ];
-        for (expected, set) in sets.iter().enumerate() {
-            assert_eq!(number(&map, set), Some(expected as u32), "{set:?}");
+impl Text {
+    fn new(tags: &(impl TagTexts + ?Sized)) -> Self {
+        let mut text = String::new();
+        for value in tags.texts() {
+            // Not all numbers are characters, but those up to the maximum length of a set are.
+            text.push(char::from_u32(value.len() as u32).unwrap_or_default());
+            text.push_str(value);
         }
-        for (expected, set) in sets.iter().enumerate() {
-            assert_eq!(number(&map, set), Some(expected as u32), "{set:?} again");
-        }
-        let values: Vec<_> = map
-            .all()
-            .iter()
-            .map(|series| series.tag_values().collect::<Vec<_>>().join("|"))
-            .collect();
-        assert_eq!(values, ["ab|c", "a|bc", "abc|", "|abc", "ab|c|", "abc", "|"]);
-    }
-
-    #[test]
-    fn equal_hashes_do_not_make_series_equal() {
-        let map = SeriesMap::new(100);
-        let (one, other) = (TagSet::of(&["one"]), TagSet::of(&["two"]));
-        // As if both had the hash 0: they go down the same branches to the end of the hash and beyond.
-        let first = map.create(&map.root, 0, 0, &one, cell()).unwrap();
-        let second = map.create(&map.root, 0, 0, &other, cell()).unwrap();
-        assert!(first.is(0, &one) && !first.is(0, &other));
-        assert!(second.is(0, &other) && !second.is(0, &one));
-        assert_eq!(map.create(&map.root, 0, 0, &other, cell()).unwrap().number, second.number);
-        assert_eq!(
-            map.length.load(Ordering::Relaxed),
-            2,
-            "the place of the third, who came too late, is free again"
-        );
-    }
-
-    #[test]
-    fn there_are_no_more_series_than_the_limit() {
-        let map = SeriesMap::new(2);
-        assert_eq!(number(&map, &["a"]), Some(0));
-        assert_eq!(number(&map, &["b"]), Some(1));
-        assert_eq!(number(&map, &["c"]), None);
-        assert_eq!(number(&map, &["a"]), Some(0), "those that are there stay");
-        assert_eq!(map.all().len(), 2);
-    }
-
-    #[test]
-    fn threads_that_create_the_same_series_agree_on_one() {
-        const THREADS: usize = 4;
-        const SERIES: usize = 500;
-        let map = SeriesMap::new(SERIES);
-        let barrier = Barrier::new(THREADS);
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    barrier.wait();
-                    for index in 0..SERIES {
-                        let series = map.find_or_create(&TagSet::of(&[&index.to_string()]), cell);
-                        // A thread may find the map full for a moment while another gives back a place it did not need.
-                        if let Some(series) = series {
-                            series.cell.record(1.0, &[]).unwrap();
-                        }
-                    }
-                });
+        let mut bytes = [0; SHORT];
+        match bytes.get_mut(..text.len()) {
+            Some(start) => {
+                start.copy_from_slice(text.as_bytes());
+                Self::Short { length: text.len() as u8, bytes }
             }
-        });
-        let all = map.all();
-        let values: HashSet<_> = all.iter().flat_map(|series| series.tag_values()).collect();
-        assert_eq!((all.len(), values.len()), (SERIES, SERIES));
-        assert_eq!(map.length.load(Ordering::Relaxed), SERIES);
+            None => Self::Long(text.into()),
+        }
     }
+
+    #[inline(always)]
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Self::Long(text) => text.as_bytes(),
+        }
+    }
+
+    fn values(&self) -> impl Iterator<Item = &str> {
+        let mut rest = std::str::from_utf8(self.as_bytes()).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let length = rest.chars().next()?;
+            let value = rest.get(length.len_utf8()..)?;
+            let (value, others) = value.split_at_checked(length as usize)?;
+            rest = others;
+            Some(value)
+        })
+    }
+
+    #[inline(always)]
+    fn is(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
+        let mut rest = self.as_bytes();
+        for value in tags.texts() {
+            let value = value.as_bytes();
+            let Some((length, others)) = rest.split_first() else { return false };
+            if value.len() >= 0x80 {
+                // Its length takes more than one byte.
+                return Self::new(tags).as_bytes() == self.as_bytes();
+            }
+            if usize::from(*length) != value.len() {
+                return false;
+            }
+            let Some((own, others)) = others.split_at_checked(value.len()) else { return false };
+            if !equal(own, value) {
+                return false;
+            }
+            rest = others;
+        }
+        rest.is_empty()
+    }
+}
+
+/// Whether two texts of the same length are equal; for short ones quicker than a call of the system's comparison.
+#[inline(always)]
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    if let (Some((left_start, _)), Some((right_start, _))) =
+        (left.split_first_chunk::<8>(), right.split_first_chunk::<8>())
+    {
+        if left.len() > 16 {
+            return left == right;
+        }
+        let ends = left.last_chunk::<8>() == right.last_chunk::<8>();
+        return left_start == right_start && ends;
+    }
+    if let (Some(left_start), Some(right_start)) =
+        (left.first_chunk::<4>(), right.first_chunk::<4>())
+    {
+        return left_start == right_start && left.last_chunk::<4>() == right.last_chunk::<4>();
+    }
+    left.iter().eq(right)
 }

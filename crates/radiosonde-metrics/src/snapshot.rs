@@ -1,15 +1,14 @@
 //! What a store held at one moment, for reporters to write out.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use crate::cell::Cell;
+use crate::cell::{GROUP, Layout};
 use crate::check::OVERFLOW_TAG;
 use crate::exemplar::Exemplar;
 use crate::exponential::ExponentialHistogram;
 use crate::metric::{Kind, Metric};
-use crate::series::Series;
+use crate::series::{Group, Series};
 
 /// All metrics of a store, in the order of their definition, followed by those about the store itself.
 #[derive(Debug)]
@@ -40,14 +39,26 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct MetricSnapshot {
     metric: Arc<Metric>,
-    /// `None` is the overflow series.
-    series: Vec<Option<Arc<Series>>>,
+    rows: Rows,
+    /// When the overflow series came up. It is the last one, behind the rows.
+    overflow: Option<SystemTime>,
     values: Values,
+}
+
+/// The series that the values belong to.
+#[derive(Debug)]
+enum Rows {
+    /// They stay where they are: for each the number of its group and its offset, as one number.
+    Recorded {
+        groups: Vec<Arc<Group>>,
+        series: Vec<u32>,
+    },
+    Made(Vec<Series>),
 }
 
 /// The values of all series of a metric, side by side.
 #[derive(Debug)]
-enum Values {
+pub(crate) enum Values {
     Counts(Vec<u64>),
     Numbers(Vec<f64>),
     /// For each series its sum, and as many buckets as a histogram has.
@@ -59,26 +70,40 @@ enum Values {
 }
 
 impl MetricSnapshot {
-    pub(crate) fn new(
-        metric: Arc<Metric>,
-        series: Vec<Arc<Series>>,
-        overflow: Option<&Cell>,
+    /// The values of series that are not in a table.
+    pub(crate) fn new(metric: Arc<Metric>, series: Vec<Series>, values: Values) -> Self {
+        Self { metric, rows: Rows::Made(series), overflow: None, values }
+    }
+
+    /// Reads the series of these groups.
+    pub(crate) fn read(
+        metric: &Arc<Metric>,
+        layout: &Layout,
+        groups: Vec<Arc<Group>>,
+        overflow: Option<&Group>,
     ) -> Self {
-        let mut values = match metric.kind() {
-            Kind::Counter => Values::Counts(Vec::with_capacity(series.len())),
-            Kind::Sum | Kind::LastValue => Values::Numbers(Vec::with_capacity(series.len())),
-            Kind::Summary | Kind::Distribution => Values::Histograms {
-                sums: Vec::with_capacity(series.len()),
-                buckets: Vec::new(),
-                width: metric.bucket_bounds().len() + 1,
-            },
-        };
-        let series = series.into_iter().filter(|series| values.push(&series.cell)).map(Some);
-        let mut series: Vec<_> = series.collect();
-        if overflow.is_some_and(|cell| values.push(cell)) {
-            series.push(None);
+        let indexed = groups.iter().enumerate().flat_map(|(number, group)| {
+            let index = move |offset| (number * GROUP + offset) as u64;
+            group.iter().map(move |(offset, series)| u64::from(series.number) << 32 | index(offset))
+        });
+        // In the order of creation: that of each thread's groups is merged.
+        let mut order: Vec<u64> = indexed.collect();
+        order.sort();
+        let mut values = Values::new(metric.kind(), layout.buckets(), order.len() + 1);
+        let series = order.into_iter().map(|key| key as u32);
+        let series = series.filter(|index| {
+            let index = *index as usize;
+            values.push(&groups[index / GROUP], index % GROUP)
+        });
+        let series = series.collect();
+        let overflow = overflow.filter(|group| values.push(group, 0));
+        let overflow = overflow.and_then(|group| group.get(0)).map(Series::created);
+        Self {
+            metric: Arc::clone(metric),
+            rows: Rows::Recorded { groups, series },
+            overflow,
+            values,
         }
-        Self { metric, series, values }
     }
 
     /// The definition.
@@ -88,7 +113,27 @@ impl MetricSnapshot {
 
     /// The series, in the order in which they came up; the overflow series, if there is one, is last.
     pub fn series(&self) -> impl ExactSizeIterator<Item = SeriesSnapshot<'_>> {
-        (0..self.series.len()).map(|index| SeriesSnapshot { metric: self, index })
+        let length = self.rows.len() + usize::from(self.overflow.is_some());
+        (0..length).map(|index| SeriesSnapshot { metric: self, index })
+    }
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        match self {
+            Self::Recorded { series, .. } => series.len(),
+            Self::Made(series) => series.len(),
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<&Series> {
+        match self {
+            Self::Recorded { groups, series } => {
+                let index = *series.get(index)? as usize;
+                groups[index / GROUP].get(index % GROUP)
+            }
+            Self::Made(series) => series.get(index),
+        }
     }
 }
 
@@ -103,7 +148,7 @@ impl<'a> SeriesSnapshot<'a> {
     /// Names and values of the tags, in the order of their definition. The overflow series has
     /// [`OVERFLOW_TAG`](crate::OVERFLOW_TAG) alone.
     pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let series = self.metric.series[self.index].as_ref();
+        let series = self.metric.rows.get(self.index);
         let own = series
             .into_iter()
             .flat_map(|series| self.metric.metric.tag_names().zip(series.tag_values()));
@@ -131,7 +176,8 @@ impl<'a> SeriesSnapshot<'a> {
     /// When the series came up. One that expired or was removed comes up anew.
     #[must_use]
     pub fn created(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
+        let series = self.metric.rows.get(self.index).map(Series::created);
+        series.or(self.metric.overflow).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
     /// The last exemplars, if the metric keeps them: one for a counter, and one for each bucket of a distribution.
@@ -171,22 +217,31 @@ pub enum SeriesValue<'a> {
 }
 
 impl Values {
-    /// Whether there was a value: a last value may never have been set.
-    fn push(&mut self, cell: &Cell) -> bool {
-        match (self, cell) {
-            (Self::Counts(counts), Cell::Counter(count)) => {
-                counts.push(count.load(Ordering::Relaxed));
+    fn new(kind: Kind, width: usize, series: usize) -> Self {
+        match kind {
+            Kind::Counter => Self::Counts(Vec::with_capacity(series)),
+            Kind::Sum | Kind::LastValue => Self::Numbers(Vec::with_capacity(series)),
+            Kind::Summary | Kind::Distribution => Self::Histograms {
+                sums: Vec::with_capacity(series),
+                buckets: Vec::with_capacity(series * width),
+                width,
+            },
+        }
+    }
+
+    /// Reads one more series. Whether there was a value: a last value may never have been set.
+    fn push(&mut self, group: &Group, offset: usize) -> bool {
+        match self {
+            Self::Counts(counts) => counts.push(group.cells.read_count(offset)),
+            Self::Numbers(numbers) => match group.cells.read_number(offset) {
+                Some(number) => numbers.push(number),
+                None => return false,
+            },
+            Self::Histograms { sums, buckets, width } => {
+                let start = buckets.len();
+                buckets.resize(start + *width, 0);
+                sums.push(group.cells.read_histogram(offset, &mut buckets[start..]));
             }
-            (Self::Numbers(numbers), Cell::Sum(number) | Cell::LastValue(number)) => {
-                let Some(number) = number.get() else { return false };
-                numbers.push(number);
-            }
-            (Self::Histograms { sums, buckets, .. }, Cell::Histogram(histogram)) => {
-                let state = histogram.read();
-                sums.push(state.sum);
-                buckets.extend(state.buckets);
-            }
-            _ => return false,
         }
         true
     }

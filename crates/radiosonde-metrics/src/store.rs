@@ -1,19 +1,27 @@
 //! The store: aggregates events as they happen, and hands out snapshots.
 
-use std::array;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
+use std::time::SystemTime;
 
-use radiosonde::{AttachError, Bus, Event, FailurePolicy, HandlerId, execute};
+use parking_lot::Mutex;
+use radiosonde::{AttachError, Bus};
+use radiosonde_snapshot::{Pin, Place, PlaceRef, Published, Retired};
 
-use crate::cell::Cell;
 use crate::check::{DefinitionError, check};
-use crate::events;
-use crate::extract::SkipReason;
-use crate::metric::{Kind, Metric, counter, last_value};
-use crate::series::{Series, SeriesMap};
-use crate::snapshot::{MetricSnapshot, Snapshot};
-use crate::tags::TagSet;
+use crate::handle::{Handle, RecordError};
+use crate::metric::Metric;
+use crate::snapshot::Snapshot;
+
+use self::about::About;
+pub(crate) use self::aggregate::Aggregate;
+pub use self::attached::Attached;
+use self::attached::Attachment;
+
+mod about;
+mod aggregate;
+mod attached;
 
 /// Metrics, and what they have accumulated.
 ///
@@ -21,20 +29,25 @@ use crate::tags::TagSet;
 /// not anybody reads. Recording takes no lock and, for a series that is there, allocates nothing.
 #[derive(Debug)]
 pub struct Store {
-    metrics: Vec<Arc<Aggregate>>,
+    /// The metrics, for those who only look.
+    metrics: Arc<Place<Metrics>>,
+    definitions: Mutex<Definitions>,
     about: About,
     number: u64,
 }
 
-/// One metric with its series.
+#[derive(Debug, Clone, Default)]
+struct Metrics {
+    /// In the order of their definition.
+    list: Vec<Arc<Aggregate>>,
+    by_name: HashMap<String, Arc<Aggregate>>,
+}
+
+/// What changes when metrics come and go.
 #[derive(Debug)]
-struct Aggregate {
-    metric: Arc<Metric>,
-    series: SeriesMap,
-    /// Takes what is beyond the limit.
-    overflow: OnceLock<Cell>,
-    overflowed: AtomicU64,
-    skipped: [AtomicU64; SkipReason::ALL.len()],
+struct Definitions {
+    metrics: Published<Metrics>,
+    attachments: Vec<Weak<Attachment>>,
 }
 
 impl Store {
@@ -47,12 +60,71 @@ impl Store {
     /// Everything that is wrong with the definitions, at once.
     pub fn new(metrics: impl IntoIterator<Item = Metric>) -> Result<Arc<Self>, DefinitionError> {
         static STORES: AtomicU64 = AtomicU64::new(0);
-        let metrics: Vec<_> =
+        radiosonde_snapshot::prepare();
+        let place = Arc::new(Place::unknown());
+        let mut published = Published::nothing();
+        published.add_place(PlaceRef::Shared(Arc::clone(&place)));
+        let store = Self {
+            metrics: place,
+            definitions: Mutex::new(Definitions { metrics: published, attachments: Vec::new() }),
+            about: About::new(SystemTime::now()),
+            number: STORES.fetch_add(1, Ordering::Relaxed),
+        };
+        store.add_all(metrics)?;
+        Ok(Arc::new(store))
+    }
+
+    /// Adds a metric. It records the events of the buses that the store is attached to from now on.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the definition by itself and beside the others.
+    pub fn add(&self, metric: Metric) -> Result<(), DefinitionError> {
+        self.add_all([metric])
+    }
+
+    fn add_all(&self, metrics: impl IntoIterator<Item = Metric>) -> Result<(), DefinitionError> {
+        let added: Vec<_> =
             metrics.into_iter().map(|metric| Arc::new(Aggregate::new(metric))).collect();
-        let about = About::new();
-        check(metrics.iter().map(|aggregate| &*aggregate.metric))?;
-        metrics.iter().for_each(|aggregate| aggregate.start_from_zero());
-        Ok(Arc::new(Self { metrics, about, number: STORES.fetch_add(1, Ordering::Relaxed) }))
+        let attachments = {
+            // Freed outside of the lock.
+            let mut retired = Retired::default();
+            let mut definitions = self.definitions.lock();
+            let mut metrics = self.read();
+            metrics.list.extend(added.iter().cloned());
+            check(metrics.list.iter().map(|aggregate| &*aggregate.metric))?;
+            added.iter().for_each(|aggregate| aggregate.start_from_zero());
+            let named = |aggregate: &Arc<Aggregate>| {
+                (aggregate.metric.name().to_owned(), Arc::clone(aggregate))
+            };
+            metrics.by_name.extend(added.iter().map(named));
+            definitions.metrics.replace(Some(metrics), &mut retired);
+            let attachments = definitions.attachments();
+            drop(definitions);
+            attachments
+        };
+        for attachment in attachments {
+            for aggregate in &added {
+                // Who took the handler's id from the store wants this metric not to be attached there.
+                let _ = attachment.attach(aggregate);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the metric with this name, with all that it accumulated. Whether there was one.
+    pub fn remove(&self, name: &str) -> bool {
+        let mut retired = Retired::default();
+        let (removed, attachments) = {
+            let mut definitions = self.definitions.lock();
+            let mut metrics = self.read();
+            let Some(removed) = metrics.by_name.remove(name) else { return false };
+            metrics.list.retain(|aggregate| !Arc::ptr_eq(aggregate, &removed));
+            definitions.metrics.replace(Some(metrics), &mut retired);
+            (removed, definitions.attachments())
+        };
+        removed.remove();
+        attachments.iter().for_each(|attachment| attachment.detach(&removed));
+        true
     }
 
     /// Records the events of this bus until the handle is dropped. What was accumulated stays in the store.
@@ -60,186 +132,102 @@ impl Store {
     /// # Errors
     /// When the store is attached to this bus already.
     pub fn attach(&self, bus: &Bus) -> Result<Attached, AttachError> {
-        let mut attached =
-            Attached { bus: bus.clone(), handlers: Vec::with_capacity(self.metrics.len()) };
-        for aggregate in &self.metrics {
-            let id: HandlerId =
-                format!("radiosonde-metrics/{}/{}", self.number, aggregate.metric.name()).into();
-            let handler = Arc::clone(aggregate);
-            // Panics are caught and counted per metric; should there be one none the less, the others go on.
-            bus.attach_with_policy(
-                Arc::clone(&id),
-                aggregate.metric.event_patterns().iter().cloned(),
-                FailurePolicy::Keep,
-                move |event| handler.record(event),
-            )?;
-            attached.handlers.push(id);
-        }
+        let attachment = Arc::new(Attachment::new(bus.clone(), self.number));
+        let attached = Attached(Arc::clone(&attachment));
+        let metrics = {
+            let mut definitions = self.definitions.lock();
+            definitions.attachments.push(Arc::downgrade(&attachment));
+            self.read().list
+        };
+        metrics.iter().try_for_each(|aggregate| attachment.attach(aggregate))?;
         Ok(attached)
     }
 
     /// The definitions, in their order.
     #[must_use]
-    pub fn metrics(&self) -> impl ExactSizeIterator<Item = &Metric> {
-        self.metrics.iter().map(|aggregate| &*aggregate.metric)
+    pub fn metrics(&self) -> Vec<Arc<Metric>> {
+        self.read().list.iter().map(|aggregate| Arc::clone(&aggregate.metric)).collect()
+    }
+
+    /// Records a number without an event, in the series of this metric (by its dotted name) with these values of its
+    /// tags, in the order of the tags. It is what an event with this measurement would do: a counter counts one.
+    ///
+    /// A number that the metric cannot take is skipped and counted, as with events.
+    ///
+    /// # Errors
+    /// When there is no such metric, or when it has not as many tags.
+    pub fn record(
+        &self,
+        metric: &str,
+        tag_values: &[&str],
+        number: f64,
+    ) -> Result<(), RecordError> {
+        self.with_metric(metric, tag_values, |aggregate| {
+            aggregate.record_direct(tag_values, number)
+        })
+    }
+
+    /// A handle to one series, for those who record in it often.
+    ///
+    /// # Errors
+    /// When there is no such metric, or when it has not as many tags.
+    pub fn handle(&self, metric: &str, tag_values: &[&str]) -> Result<Handle, RecordError> {
+        self.with_metric(metric, tag_values, |aggregate| Handle::new(aggregate, tag_values))
+    }
+
+    /// Removes one series, with all that it accumulated; an event with its tags makes a new one. Whether there was one.
+    ///
+    /// What is recorded in the series at the same moment may go with it.
+    ///
+    /// # Errors
+    /// When there is no such metric, or when it has not as many tags.
+    pub fn remove_series(&self, metric: &str, tag_values: &[&str]) -> Result<bool, RecordError> {
+        self.with_metric(metric, tag_values, |aggregate| aggregate.series.remove(tag_values))
+    }
+
+    fn with_metric<R>(
+        &self,
+        metric: &str,
+        tag_values: &[&str],
+        then: impl FnOnce(&Arc<Aggregate>) -> R,
+    ) -> Result<R, RecordError> {
+        let pin = Pin::new();
+        let metrics = self.metrics.read(&pin);
+        let aggregate = metrics.and_then(|metrics| metrics.by_name.get(metric));
+        let Some(aggregate) = aggregate else {
+            return Err(RecordError::NoSuchMetric { metric: metric.to_owned() });
+        };
+        let expected = aggregate.metric.tags.len();
+        if tag_values.len() != expected {
+            let (metric, given) = (metric.to_owned(), tag_values.len());
+            return Err(RecordError::TagCount { metric, expected, given });
+        }
+        Ok(then(aggregate))
     }
 
     /// What there is now. Each series is whole; between series, events may have happened meanwhile.
     ///
-    /// The last metrics are about the store itself: `radiosonde.metrics.series`, `radiosonde.metrics.skipped.total` and
-    /// `radiosonde.metrics.overflowed.total`, by `metric` and `reason`.
+    /// The last metrics are about the store itself: `radiosonde.metrics.events.total`, `radiosonde.metrics.series`,
+    /// `radiosonde.metrics.skipped.total` and `radiosonde.metrics.overflowed.total`, by `metric` and `reason`.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        let aggregates = self.read().list;
         let mut snapshots: Vec<_> =
-            self.metrics.iter().map(|aggregate| aggregate.snapshot()).collect();
-        self.about.add_to(&mut snapshots, &self.metrics);
+            aggregates.iter().map(|aggregate| aggregate.snapshot()).collect();
+        self.about.add_to(&mut snapshots, &aggregates);
         Snapshot { metrics: snapshots }
     }
-}
 
-impl Aggregate {
-    fn new(metric: Metric) -> Self {
-        let series = SeriesMap::new(metric.series_limit);
-        Self {
-            metric: Arc::new(metric),
-            series,
-            overflow: OnceLock::new(),
-            overflowed: AtomicU64::new(0),
-            skipped: array::from_fn(|_| AtomicU64::new(0)),
-        }
-    }
-
-    /// Makes the series of a metric without tags, so that it is seen before its first event.
-    fn start_from_zero(&self) {
-        if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {
-            self.series.find_or_create(&TagSet::new(), || Cell::new(&self.metric));
-        }
-    }
-
-    fn record(&self, event: &Event<'_>) {
-        let mut tags = TagSet::new();
-        let recorded = match self.metric.extract(event, &mut tags) {
-            Ok(None) => return,
-            Ok(Some(number)) => self.cell(&tags).record(number, self.metric.bucket_bounds()),
-            Err(reason) => Err(reason),
-        };
-        if let Err(reason) = recorded {
-            self.skip(reason);
-        }
-    }
-
-    #[cold]
-    fn skip(&self, reason: SkipReason) {
-        if self.skipped[reason as usize].fetch_add(1, Ordering::Relaxed) == 0 {
-            let (metric, reason) = (self.metric.name(), reason.as_str());
-            execute!(events::SKIPPED, {}, { metric, reason });
-        }
-    }
-
-    fn cell(&self, tags: &TagSet<'_>) -> &Cell {
-        let series = if tags.is_too_long() {
-            None
-        } else {
-            self.series.find_or_create(tags, || Cell::new(&self.metric))
-        };
-        series.map_or_else(|| self.overflow(), |series| &series.cell)
-    }
-
-    #[cold]
-    fn overflow(&self) -> &Cell {
-        if self.overflowed.fetch_add(1, Ordering::Relaxed) == 0 {
-            let (limit, metric) = (self.metric.series_limit as u64, self.metric.name());
-            execute!(events::OVERFLOWED, { limit }, { metric });
-        }
-        self.overflow.get_or_init(|| Cell::new(&self.metric))
-    }
-
-    fn snapshot(&self) -> MetricSnapshot {
-        MetricSnapshot::new(Arc::clone(&self.metric), self.series.all(), self.overflow.get())
+    fn read(&self) -> Metrics {
+        self.metrics.read(&Pin::new()).cloned().unwrap_or_default()
     }
 }
 
-/// The metrics about a store.
-#[derive(Debug)]
-struct About {
-    series: Arc<Metric>,
-    skipped: Arc<Metric>,
-    overflowed: Arc<Metric>,
-}
-
-impl About {
-    fn new() -> Self {
-        let series = last_value("radiosonde.metrics.series")
-            .description("Series of each metric, the overflow series included.");
-        let skipped = counter("radiosonde.metrics.skipped.total").description(
-            "Events that were not recorded in a metric that they belong to, by reason.",
-        );
-        let overflowed = counter("radiosonde.metrics.overflowed.total")
-            .description("Events recorded in the overflow series, because the metric has as many series as it may.");
-        Self {
-            series: Arc::new(series.tags(["metric"])),
-            skipped: Arc::new(skipped.tags(["metric", "reason"])),
-            overflowed: Arc::new(overflowed.tags(["metric"])),
-        }
-    }
-
-    fn metrics(&self) -> [&Metric; 3] {
-        [&self.series, &self.skipped, &self.overflowed]
-    }
-
-    fn add_to(&self, snapshots: &mut Vec<MetricSnapshot>, aggregates: &[Arc<Aggregate>]) {
-        let (mut series, mut skipped, mut overflowed) = (Vec::new(), Vec::new(), Vec::new());
-        for (aggregate, snapshot) in aggregates.iter().zip(&*snapshots) {
-            let name = aggregate.metric.name();
-            series.push(fixed(&[name], Cell::last_value(snapshot.series().count() as f64)));
-            overflowed.push(fixed(
-                &[name],
-                Cell::Counter(AtomicU64::new(aggregate.overflowed.load(Ordering::Relaxed))),
-            ));
-            for (reason, count) in SkipReason::ALL.iter().zip(&aggregate.skipped) {
-                let count = count.load(Ordering::Relaxed);
-                if count > 0 {
-                    skipped.push(fixed(
-                        &[name, reason.as_str()],
-                        Cell::Counter(AtomicU64::new(count)),
-                    ));
-                }
-            }
-        }
-        let about =
-            [(&self.series, series), (&self.skipped, skipped), (&self.overflowed, overflowed)];
-        snapshots.extend(
-            about.map(|(metric, series)| MetricSnapshot::new(Arc::clone(metric), series, None)),
-        );
-    }
-}
-
-/// A series that is in no map, and only shown.
-fn fixed(tag_values: &[&str], cell: Cell) -> Arc<Series> {
-    Arc::new(Series::new(0, 0, &TagSet::of(tag_values), cell))
-}
-
-/// A store's attachment to a bus; dropping it detaches.
-#[derive(Debug)]
-#[must_use = "dropping it detaches the store from the bus"]
-pub struct Attached {
-    bus: Bus,
-    handlers: Vec<HandlerId>,
-}
-
-impl Attached {
-    /// Detaches, as dropping does.
-    pub fn detach(self) {
-        drop(self);
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        for handler in &self.handlers {
-            // Somebody may have detached it by its id already, which is what was wanted.
-            let _ = self.bus.detach(handler);
-        }
+impl Definitions {
+    /// The attachments that are still there.
+    fn attachments(&mut self) -> Vec<Arc<Attachment>> {
+        self.attachments.retain(|attachment| attachment.strong_count() > 0);
+        self.attachments.iter().filter_map(Weak::upgrade).collect()
     }
 }
 

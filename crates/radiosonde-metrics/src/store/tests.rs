@@ -342,7 +342,7 @@ fn events_of_many_threads_are_all_counted_while_snapshots_are_taken() {
             });
         }
         for _ in 0..50 {
-            assert_eq!(store.snapshot().metrics().len(), 2 + 3);
+            assert_eq!(store.snapshot().metrics().len(), 2 + 4);
         }
     });
     let snapshot = store.snapshot();

@@ -1,0 +1,222 @@
+//! One metric with all that it has accumulated.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use radiosonde::{Event, execute};
+
+use crate::cell::{Cells, Layout};
+use crate::events;
+use crate::extract::SkipReason;
+use crate::metric::{Kind, Metric};
+use crate::series::{Group, Series, TagTexts};
+use crate::snapshot::MetricSnapshot;
+use crate::table::SeriesTable;
+use crate::tags::TagSet;
+use crate::threads::{Slot, with_slot};
+
+/// A metric, its series, and what it counts about itself.
+#[derive(Debug)]
+pub(crate) struct Aggregate {
+    pub(crate) metric: Arc<Metric>,
+    pub(crate) layout: Layout,
+    pub(crate) series: SeriesTable,
+    /// Takes what is beyond the limit.
+    overflow: OnceLock<Group>,
+    /// [`SEEN`], [`OVERFLOWED`], and from [`SKIPPED`] on one for each reason.
+    counts: Cells,
+    /// A bit for each of the counts whose first event was told.
+    told: AtomicU32,
+    is_removed: AtomicBool,
+}
+
+const SEEN: usize = 0;
+const OVERFLOWED: usize = 1;
+const SKIPPED: usize = 2;
+
+impl Aggregate {
+    pub(crate) fn new(metric: Metric) -> Self {
+        let layout = Layout::new(&metric);
+        Self {
+            series: SeriesTable::new(metric.series_limit),
+            layout,
+            metric: Arc::new(metric),
+            overflow: OnceLock::new(),
+            counts: Cells::new(&Layout::counter()),
+            told: AtomicU32::new(0),
+            is_removed: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes the series of a metric without tags, so that it is seen before its first event.
+    pub(crate) fn start_from_zero(&self) {
+        if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {
+            self.find_or_create(&TagSet::new());
+        }
+    }
+
+    /// Records an event of the metric's.
+    #[inline]
+    pub(crate) fn record_event(&self, event: &Event<'_>) {
+        let mut tags = TagSet::new();
+        let recorded = match self.metric.extract(event, &mut tags) {
+            Ok(Some(number)) if tags.is_too_long() => self.record_beyond(number),
+            Ok(Some(number)) => self.record(&tags, number),
+            Ok(None) => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        with_slot(|slot| self.counts.count(slot, SEEN, 1));
+        if let Err(reason) = recorded {
+            self.skip(reason);
+        }
+    }
+
+    /// Records a number in the series with these tags: for a counter, one event.
+    #[inline(always)]
+    pub(crate) fn record<T: TagTexts + ?Sized>(
+        &self,
+        tags: &T,
+        number: f64,
+    ) -> Result<(), SkipReason> {
+        let recorded = self.series.find(tags, |(group, offset)| self.write(group, offset, number));
+        recorded.unwrap_or_else(|| self.record_anew(tags, number))
+    }
+
+    /// Records a number that comes from no event.
+    pub(crate) fn record_direct(&self, tag_values: &[&str], number: f64) {
+        let recorded =
+            self.metric.accept(number).and_then(|number| self.record(tag_values, number));
+        if let Err(reason) = recorded {
+            self.skip(reason);
+        }
+    }
+
+    /// Records a number that comes from no event in a series that was found before.
+    #[inline(always)]
+    pub(crate) fn record_in(
+        &self,
+        group: &Group,
+        offset: usize,
+        number: f64,
+    ) -> Result<(), SkipReason> {
+        self.write(group, offset, self.metric.accept(number)?)
+    }
+
+    /// Adds so many events to a counter.
+    pub(crate) fn count(&self, tag_values: &[&str], events: u64) {
+        let counted = self.find_or_create(tag_values);
+        match &counted {
+            Some((group, offset)) => with_slot(|slot| group.cells.count(slot, *offset, events)),
+            None => self.in_overflow(events, |group| {
+                with_slot(|slot| group.cells.count(slot, 0, events));
+            }),
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, group: &Group, offset: usize, number: f64) -> Result<(), SkipReason> {
+        with_slot(|slot| group.cells.record(&self.layout, slot, offset, number))
+    }
+
+    /// Records the first number of a series, or one that is beyond the limit.
+    #[cold]
+    #[inline(never)]
+    fn record_anew<T: TagTexts + ?Sized>(&self, tags: &T, number: f64) -> Result<(), SkipReason> {
+        match self.find_or_create(tags) {
+            Some((group, offset)) => self.write(&group, offset, number),
+            None => self.record_beyond(number),
+        }
+    }
+
+    /// The series with these tags, unless it would be one too many.
+    pub(crate) fn find_or_create<T: TagTexts + ?Sized>(
+        &self,
+        tags: &T,
+    ) -> Option<(Arc<Group>, usize)> {
+        let thread = with_slot(Slot::number);
+        self.series.find_or_create(tags, &self.layout, thread, SystemTime::now())
+    }
+
+    /// Records a number in the overflow series.
+    #[cold]
+    #[inline(never)]
+    fn record_beyond(&self, number: f64) -> Result<(), SkipReason> {
+        self.in_overflow(1, |group| self.write(group, 0, number))
+    }
+
+    fn in_overflow<R>(&self, events: u64, write: impl FnOnce(&Group) -> R) -> R {
+        let written = write(self.overflow.get_or_init(|| {
+            let group = Group::new(&self.layout);
+            group.put(0, Series::new(u32::MAX, SystemTime::now(), &TagSet::new()));
+            group
+        }));
+        with_slot(|slot| self.counts.count(slot, OVERFLOWED, events));
+        if self.is_first(OVERFLOWED) {
+            let (limit, metric) = (self.metric.series_limit as u64, self.metric.name());
+            let tag = self.most_diverse_tag().unwrap_or_default();
+            execute!(events::OVERFLOWED, { limit }, { metric, tag });
+        }
+        written
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn skip(&self, reason: SkipReason) {
+        let count = SKIPPED + reason as usize;
+        with_slot(|slot| self.counts.count(slot, count, 1));
+        if self.is_first(count) {
+            let (metric, reason) = (self.metric.name(), reason.as_str());
+            execute!(events::SKIPPED, {}, { metric, reason });
+        }
+    }
+
+    fn is_first(&self, count: usize) -> bool {
+        self.told.fetch_or(1 << count, Relaxed) & 1 << count == 0
+    }
+
+    /// The tag with the most values: the one that is likely not to belong there.
+    fn most_diverse_tag(&self) -> Option<&str> {
+        let groups = self.series.groups();
+        let mut values: Vec<HashSet<&str>> = vec![HashSet::new(); self.metric.tags.len()];
+        for (_, series) in groups.iter().flat_map(|group| group.iter()) {
+            for (values, value) in values.iter_mut().zip(series.tag_values()) {
+                values.insert(value);
+            }
+        }
+        // Of several the first.
+        let most = values.iter().map(HashSet::len).max()?;
+        let tag = values.iter().position(|values| values.len() == most)?;
+        self.metric.tag_names().nth(tag)
+    }
+
+    /// Says that the metric is in no store any more.
+    pub(crate) fn remove(&self) {
+        self.is_removed.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.is_removed.load(Relaxed)
+    }
+
+    pub(crate) fn snapshot(&self) -> MetricSnapshot {
+        MetricSnapshot::read(&self.metric, &self.layout, self.series.groups(), self.overflow.get())
+    }
+
+    /// How many events the metric was handed, whether or not they were recorded.
+    pub(crate) fn seen(&self) -> u64 {
+        self.counts.read_count(SEEN)
+    }
+
+    /// How many events were recorded in the overflow series.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.counts.read_count(OVERFLOWED)
+    }
+
+    /// How many events were skipped for this reason.
+    pub(crate) fn skipped(&self, reason: SkipReason) -> u64 {
+        self.counts.read_count(SKIPPED + reason as usize)
+    }
+}
