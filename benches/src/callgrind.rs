@@ -1,6 +1,7 @@
 //! Counting instructions exactly: the same child processes under `valgrind --tool=callgrind`.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -32,7 +33,7 @@ pub(crate) fn is_installed() -> bool {
 
 /// The instructions of one operation: what twice as many iterations cost more, so that what is done
 /// once cancels out. `None` when the contender has nothing of the kind.
-pub(crate) fn instructions(case: Case) -> Result<Option<f64>, Box<dyn Error>> {
+pub(crate) fn instructions<W: Display>(case: &Case<W>) -> Result<Option<f64>, Box<dyn Error>> {
     let (Some(once), Some(twice)) = (total(case, ITERATIONS)?, total(case, 2 * ITERATIONS)?) else {
         return Ok(None);
     };
@@ -41,7 +42,7 @@ pub(crate) fn instructions(case: Case) -> Result<Option<f64>, Box<dyn Error>> {
 
 /// The instructions of a whole process that does the case's work `iterations` times; `None` when it
 /// did not.
-fn total(case: Case, iterations: u64) -> Result<Option<u64>, Box<dyn Error>> {
+fn total<W: Display>(case: &Case<W>, iterations: u64) -> Result<Option<u64>, Box<dyn Error>> {
     let mut process = command(case, &VALGRIND)?
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,37 +1,30 @@
-//! What must not grow: instructions of the disabled call site and of the dispatch to one handler.
+//! What must not grow: the instructions that `radiosonde` takes for a piece of work.
 //!
-//! Measured with `cargo bench -p radiosonde-benches -- --callgrind`, loop included. The room above
-//! is less than one instruction for what is disabled, and a few for what is dispatched, where
-//! another compiler arranges registers differently. Lower a ceiling when the code gets faster.
+//! Counted with `-- --callgrind`, loop included. The room above is less than one instruction for
+//! what is disabled, and a few for what is dispatched, where another compiler arranges registers
+//! differently. Lower a ceiling when the code gets faster.
 
 use std::error::Error;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use crate::callgrind::{LEFT_OUT, instructions, is_installed};
-use crate::contenders::RADIOSONDE;
 use crate::measure::Case;
-use crate::workload::Work;
+use crate::run::Contender;
 
-/// The most instructions that `radiosonde` may take for a piece of work.
-const CEILINGS: [(Work, f64); 6] = [
-    (Work::EventUnheard, 8.0),
-    (Work::EventUnheardBesideOthers, 8.0),
-    (Work::EventHandlers(1), 130.0),
-    (Work::EventHandlers(8), 245.0),
-    (Work::EventRuntimeName, 210.0),
-    (Work::SpanUnheard, 14.0),
-];
-
-/// Compares with the ceilings: what was counted, and an error that names all that is above.
-pub(crate) fn check() -> Result<String, Box<dyn Error>> {
+/// Compares the works with the most instructions that each may take: what was counted, and an error
+/// that names all that is above.
+pub(crate) fn check<W: Copy + Display>(
+    contender: Contender<W>,
+    ceilings: &[(W, f64)],
+) -> Result<String, Box<dyn Error>> {
     if !is_installed() {
         return Ok(format!("{LEFT_OUT}\n"));
     }
     let mut counted = String::new();
     let mut above = String::new();
-    for (work, ceiling) in CEILINGS {
-        let case = Case { contender: RADIOSONDE, work, threads: 1 };
-        let count = instructions(case)?.ok_or("`radiosonde` has work of every kind")?;
+    for &(work, ceiling) in ceilings {
+        let count = instructions(&Case { contender, work, threads: 1 })?
+            .ok_or_else(|| format!("`{}` has nothing for “{work}”", contender.name))?;
         let line = format!("{work}: {count:.1} instructions, at most {ceiling}");
         writeln!(if count > ceiling { &mut above } else { &mut counted }, "{line}")?;
     }

@@ -1,7 +1,7 @@
-//! The command behind `cargo bench -p radiosonde-benches`; see `--help` for what else it can do.
+//! The command behind `cargo bench -p radiosonde-benches --bench side-by-side`; see `--help`.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    radiosonde_benches::run(std::env::args().skip(1))
+    radiosonde_benches::side_by_side(std::env::args().skip(1))
 }

@@ -1,27 +1,32 @@
 //! The same work through `radiosonde` and its peers, in one run, as Markdown tables.
 //!
-//! `cargo bench -p radiosonde-benches` prints the whole report; `-- --help` lists what else there
-//! is. Every case runs in a child process of its own: a peer's global can be set only once, and no
-//! case sees the code layout, the caches or the allocator's state that another one left behind.
+//! `cargo bench -p radiosonde-benches --bench side-by-side` prints the whole report about the bus,
+//! `--bench metrics` the one about metrics; `-- --help` lists what else there is. Every case runs in
+//! a child process of its own: a peer's global can be set only once, and no case sees the code
+//! layout, the caches or the allocator's state that another one left behind.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's way to say something")]
 
 mod callgrind;
 mod ceilings;
 mod contenders;
+mod figures;
 mod measure;
+mod metrics;
 mod report;
+mod run;
+mod tables;
 mod targets;
 mod workload;
 
 use std::error::Error;
 use std::process::ExitCode;
 
-use contenders::Contender;
+use contenders::RADIOSONDE;
 use measure::{Case, Plan};
 use workload::Work;
 
 const HELP: &str = "\
-cargo bench -p radiosonde-benches -- [OPTION]
+cargo bench -p radiosonde-benches --bench side-by-side -- [OPTION]
 
   (nothing)     times, targets and instruction counts of all contenders, as Markdown
   --quick       a glance at every case: shows that everything runs, the figures mean nothing
@@ -29,8 +34,31 @@ cargo bench -p radiosonde-benches -- [OPTION]
   --check       fail if radiosonde takes more instructions than its ceilings allow
 ";
 
+/// The most instructions that the disabled call site and the dispatch may take.
+const CEILINGS: [(Work, f64); 6] = [
+    (Work::EventUnheard, 8.0),
+    (Work::EventUnheardBesideOthers, 8.0),
+    (Work::EventHandlers(1), 130.0),
+    (Work::EventHandlers(8), 245.0),
+    (Work::EventRuntimeName, 210.0),
+    (Work::SpanUnheard, 14.0),
+];
+
+/// The benchmark of the bus.
+pub fn side_by_side(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    answer(arguments, dispatch)
+}
+
+/// The benchmark of metrics.
+pub fn metrics(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    answer(arguments, metrics::dispatch)
+}
+
 /// Does what the command line says; all that is wrong is printed.
-pub fn run(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+fn answer(
+    arguments: impl IntoIterator<Item = String>,
+    dispatch: fn(&[&str]) -> Result<String, Box<dyn Error>>,
+) -> ExitCode {
     // `cargo bench` adds this one by itself.
     let arguments: Vec<_> =
         arguments.into_iter().filter(|argument| argument != "--bench").collect();
@@ -54,10 +82,10 @@ fn dispatch(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
         ["--callgrind"] => {
             report::instructions().map(|(table, _)| format!("{}\n{table}", report::preamble()))
         }
-        ["--check"] => ceilings::check(),
+        ["--check"] => ceilings::check(RADIOSONDE, &CEILINGS),
         ["--case", contender, work, threads] => {
-            let contender =
-                Contender::named(contender).ok_or_else(|| format!("no contender `{contender}`"))?;
+            let contender = contenders::named(contender)
+                .ok_or_else(|| format!("no contender `{contender}`"))?;
             let work = Work::named(work).ok_or_else(|| format!("no work `{work}`"))?;
             measure::serve(Case { contender, work, threads: threads.parse()? })
                 .map(|()| String::new())

@@ -5,17 +5,14 @@
 //! and costs nothing, so that the rounds of several children can take turns.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::contenders::Contender;
-use crate::workload::Work;
-
-/// Something prepared, that does its work as many times as it is told.
-pub(crate) type Run = Box<dyn Fn(u64) + Send + Sync>;
+use crate::run::{Contender, Run};
 
 /// What the child answers before the first round.
 const READY: &str = "ready";
@@ -24,9 +21,9 @@ const NOTHING_OF_THE_KIND: &str = "nothing of the kind";
 
 /// One contender doing one piece of work in some threads at a time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Case {
-    pub(crate) contender: Contender,
-    pub(crate) work: Work,
+pub(crate) struct Case<W> {
+    pub(crate) contender: Contender<W>,
+    pub(crate) work: W,
     pub(crate) threads: usize,
 }
 
@@ -58,44 +55,70 @@ impl Plan {
 }
 
 /// The child's side: does the rounds that standard input asks for, until it is closed.
-pub(crate) fn serve(case: Case) -> Result<(), Box<dyn Error>> {
+pub(crate) fn serve<W>(case: Case<W>) -> Result<(), Box<dyn Error>> {
     let mut answers = io::stdout().lock();
     let Some(run) = (case.contender.prepare)(case.work) else {
         writeln!(answers, "{NOTHING_OF_THE_KIND}")?;
         return Ok(());
     };
     writeln!(answers, "{READY}")?;
+    let mut done = 0;
     for line in io::stdin().lines() {
-        let iterations = line?.parse()?;
-        writeln!(answers, "{}", time(&run, iterations, case.threads).as_nanos())?;
+        let round = time(&run, line?.parse()?, case.threads);
+        done += round.operations;
+        writeln!(answers, "{}", round.duration.as_nanos())?;
     }
-    Ok(())
+    match run.recorded() {
+        Some(recorded) if recorded != done => {
+            Err(format!("`{}` did {done}, and recorded {recorded}", case.contender.name).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What was done, and how long it took.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    operations: u64,
+    duration: Duration,
+}
+
+impl Round {
+    /// Both at once.
+    fn beside(self, other: Self) -> Self {
+        Self {
+            operations: self.operations + other.operations,
+            duration: self.duration.max(other.duration),
+        }
+    }
 }
 
 /// How long `threads` threads take, side by side, for `iterations` each.
-fn time(run: &Run, iterations: u64, threads: usize) -> Duration {
+fn time(run: &Run, iterations: u64, threads: usize) -> Round {
     if threads == 1 {
-        return timed(run, iterations);
+        return timed(run, iterations, 0);
     }
-    let together = Barrier::new(threads);
-    let in_step = || {
-        together.wait();
-        timed(run, iterations)
+    let together = &Barrier::new(threads);
+    let in_step = |thread| {
+        move || {
+            together.wait();
+            timed(run, iterations, thread)
+        }
     };
     thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(in_step)).collect();
-        let own = in_step();
+        let others: Vec<_> = (1..threads).map(|thread| scope.spawn(in_step(thread))).collect();
+        let own = in_step(0)();
         // A thread that panicked has no time; the panic is already on standard error.
-        others.into_iter().filter_map(|other| other.join().ok()).fold(own, Duration::max)
+        others.into_iter().filter_map(|other| other.join().ok()).fold(own, Round::beside)
     })
 }
 
 /// The part of a process that counts: `callgrind` knows it by its name.
 #[inline(never)]
-fn timed(run: &Run, iterations: u64) -> Duration {
+fn timed(run: &Run, iterations: u64, thread: usize) -> Round {
     let start = Instant::now();
-    run(iterations);
-    start.elapsed()
+    let operations = run.work(iterations, thread);
+    Round { operations, duration: start.elapsed() }
 }
 
 /// The parent's side of a child process that is ready for its rounds.
@@ -111,7 +134,7 @@ struct Worker {
 impl Worker {
     /// Starts `case` in a process of its own, warms it up, and finds how many iterations fill a
     /// round; `None` when the contender has nothing of the kind.
-    fn start(case: Case, round: Duration) -> Result<Option<Self>, Box<dyn Error>> {
+    fn start<W: Display>(case: &Case<W>, round: Duration) -> Result<Option<Self>, Box<dyn Error>> {
         let mut process =
             command(case, &[])?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(requests), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
@@ -124,9 +147,11 @@ impl Worker {
             NOTHING_OF_THE_KIND => return worker.stop().map(|()| None),
             READY => {}
             other => {
-                return Err(
-                    format!("`{}` answered `{other}`: {case:?}", case.contender.name).into()
-                );
+                return Err(format!(
+                    "`{}` answered `{other}` to “{}”",
+                    case.contender.name, case.work
+                )
+                .into());
             }
         }
         while worker.round()? < round {
@@ -162,7 +187,10 @@ impl Worker {
 }
 
 /// This program again, as the child of one case, behind `wrapper` if there is one.
-pub(crate) fn command(case: Case, wrapper: &[&str]) -> Result<Command, Box<dyn Error>> {
+pub(crate) fn command<W: Display>(
+    case: &Case<W>,
+    wrapper: &[&str],
+) -> Result<Command, Box<dyn Error>> {
     let this = std::env::current_exe()?;
     let mut command = match wrapper {
         [] => Command::new(this),
@@ -205,15 +233,15 @@ impl Samples {
 
 /// Measures `cases` side by side: in every round each has its turn, so that whatever else the
 /// machine does hits all. `None` for a contender that has nothing of the kind.
-pub(crate) fn side_by_side(
-    cases: &[Case],
+pub(crate) fn side_by_side<W: Display>(
+    cases: &[Case<W>],
     plan: Plan,
 ) -> Result<Vec<Option<Samples>>, Box<dyn Error>> {
     let mut samples = vec![Vec::new(); cases.len()];
     for _ in 0..plan.repetitions {
         let mut workers = cases
             .iter()
-            .map(|case| Worker::start(*case, plan.round))
+            .map(|case| Worker::start(case, plan.round))
             .collect::<Result<Vec<_>, _>>()?;
         for _ in 0..plan.rounds {
             for (worker, samples) in workers.iter_mut().zip(&mut samples) {
@@ -248,10 +276,11 @@ mod tests {
     fn every_thread_does_all_iterations() {
         let done = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
         let counted = std::sync::Arc::clone(&done);
-        let run: Run = Box::new(move |iterations| {
+        let run = Run::new(move |iterations, _| {
             counted.fetch_add(iterations, std::sync::atomic::Ordering::Relaxed);
+            iterations
         });
-        time(&run, 10, 3);
+        assert_eq!(time(&run, 10, 3).operations, 30);
         assert_eq!(done.load(std::sync::atomic::Ordering::Relaxed), 30);
     }
 }

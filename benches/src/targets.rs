@@ -1,31 +1,9 @@
 //! What is to be reached, relative to `tracing` or to another work of `radiosonde` in the same run.
 
-use std::collections::HashMap;
-
-use crate::contenders::{Contender, RADIOSONDE, TRACING};
+use crate::contenders::{RADIOSONDE, TRACING};
 use crate::workload::Work;
 
-/// One figure for each contender and work.
-#[derive(Debug, Default)]
-pub(crate) struct Figures(HashMap<(&'static str, Work), f64>);
-
-impl Figures {
-    pub(crate) fn insert(&mut self, contender: Contender, work: Work, figure: f64) {
-        self.0.insert((contender.name, work), figure);
-    }
-
-    fn get(&self, contender: Contender, work: Work) -> Option<f64> {
-        self.0.get(&(contender.name, work)).copied()
-    }
-
-    /// The same with what `baseline` took for each work taken off; less than that is nothing.
-    pub(crate) fn without(&self, baseline: Contender) -> Self {
-        let taken_off = |(&(name, work), figure): (&(&'static str, Work), &f64)| {
-            Some(((name, work), (figure - self.get(baseline, work)?).max(0.0)))
-        };
-        Self(self.0.iter().filter_map(taken_off).collect())
-    }
-}
+type Figures = crate::figures::Figures<Work>;
 
 /// One line of what is to be reached.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hint::black_box;
 
-use crate::measure::Run;
+use crate::run::Run;
 
 /// What is measured: one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +86,7 @@ pub(crate) struct Request {
 impl Request {
     /// Made at run time, so that nothing in it is known to the compiler. The tags have eight
     /// combinations, one for each index modulo 8.
-    fn new(index: u64) -> Self {
+    pub(crate) fn new(index: u64) -> Self {
         let pick =
             |bit: u64, texts: [&str; 2]| black_box(texts[(index >> bit) as usize & 1]).to_owned();
         Self {
@@ -106,19 +106,29 @@ impl Request {
 /// cannot unroll the loop for one contender and leave it as it is for another. The number of
 /// iterations is rounded up to whole passes over [`PASS`] requests.
 pub(crate) fn repeat(operation: impl Fn(&Request) + Send + Sync + 'static) -> Run {
-    let requests: Vec<_> = (0..PASS).map(Request::new).collect();
-    Box::new(move |iterations| {
-        for _ in 0..iterations.div_ceil(PASS) {
+    repeat_by_thread(vec![(0..PASS).map(Request::new).collect()], operation)
+}
+
+/// The same, with requests of its own for each of so many threads.
+pub(crate) fn repeat_by_thread(
+    requests: Vec<Vec<Request>>,
+    operation: impl Fn(&Request) + Send + Sync + 'static,
+) -> Run {
+    Run::new(move |iterations, thread| {
+        let requests = &requests[thread % requests.len()];
+        let passes = iterations.div_ceil(PASS);
+        for _ in 0..passes {
             for request in black_box(requests.as_slice()) {
                 black_box(request);
                 operation(request);
             }
         }
+        passes * PASS
     })
 }
 
 /// So many that the loop around the loop does not count, and so few that they stay in the cache.
-const PASS: u64 = 64;
+pub(crate) const PASS: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Work, repeat};
 
-pub(super) fn prepare_loop(_: Work) -> Option<Run> {
+pub(crate) fn prepare_loop() -> Option<Run> {
     Some(repeat(|_| {}))
 }
 
@@ -20,8 +20,8 @@ pub(super) fn prepare_instant(_: Work) -> Option<Run> {
 /// Eight chains of additions and rotations in registers, which fill all of a core's units: two
 /// threads that share one core are not much faster than one, and two on cores of their own are
 /// twice as fast.
-pub(super) fn prepare_spin(_: Work) -> Option<Run> {
-    Some(Box::new(|iterations| {
+pub(crate) fn prepare_spin() -> Option<Run> {
+    Some(Run::new(|iterations, _| {
         let mut chains = black_box([1_u64, 2, 3, 4, 5, 6, 7, 8]);
         for index in 0..iterations {
             for chain in &mut chains {
@@ -29,5 +29,6 @@ pub(super) fn prepare_spin(_: Work) -> Option<Run> {
             }
         }
         black_box(chains);
+        iterations
     }))
 }

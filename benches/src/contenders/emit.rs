@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use emit::Props;
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Work, repeat};
 
 pub(super) fn prepare(work: Work) -> Option<Run> {

@@ -7,7 +7,7 @@ use fastrace::collector::{Config, Reporter, SpanContext, SpanRecord};
 use fastrace::local::LocalSpan;
 use fastrace::{Event, Span, set_reporter};
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Request, Work, repeat};
 
 pub(super) fn prepare(work: Work) -> Option<Run> {

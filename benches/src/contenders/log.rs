@@ -5,7 +5,7 @@ use std::hint::black_box;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record, info, set_logger, set_max_level};
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Work, repeat};
 
 pub(super) fn prepare(work: Work) -> Option<Run> {

@@ -9,7 +9,7 @@ use metrics::{
     SharedString, Unit, counter, histogram, set_global_recorder,
 };
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Work, repeat};
 
 pub(super) fn prepare(work: Work) -> Option<Run> {

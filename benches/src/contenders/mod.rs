@@ -8,17 +8,11 @@ mod metrics;
 mod radiosonde;
 mod tracing;
 
-use crate::measure::Run;
+pub(crate) use baseline::{prepare_loop, prepare_spin};
+
 use crate::workload::Work;
 
-/// One library, and how to make it ready for a piece of work.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Contender {
-    pub(crate) name: &'static str,
-    /// Sets the process up, and answers with what to repeat; `None` when the library has nothing of
-    /// the kind. It may set a global that can be set only once: call it once in a process.
-    pub(crate) prepare: fn(Work) -> Option<Run>,
-}
+type Contender = crate::run::Contender<Work>;
 
 /// The bus that this workspace is about.
 pub(crate) const RADIOSONDE: Contender =
@@ -27,10 +21,9 @@ pub(crate) const RADIOSONDE: Contender =
 pub(crate) const TRACING: Contender = Contender { name: "tracing", prepare: tracing::prepare };
 /// The loop and the values without any library: what is in every other figure.
 pub(crate) const LOOP: Contender =
-    Contender { name: "the loop alone", prepare: baseline::prepare_loop };
+    Contender { name: "the loop alone", prepare: |_| prepare_loop() };
 /// Pure computation: tells whether two threads get two real cores.
-pub(crate) const SPIN: Contender =
-    Contender { name: "spin probe", prepare: baseline::prepare_spin };
+pub(crate) const SPIN: Contender = Contender { name: "spin probe", prepare: |_| prepare_spin() };
 
 /// The clock of the bus, and the one that it would read without the processor's counter.
 pub(crate) const CLOCKS: [Contender; 2] = [
@@ -49,8 +42,7 @@ pub(crate) const COLUMNS: [Contender; 7] = [
     LOOP,
 ];
 
-impl Contender {
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).find(|contender| contender.name == name)
-    }
+/// The contender of this name.
+pub(crate) fn named(name: &str) -> Option<Contender> {
+    COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).find(|contender| contender.name == name)
 }

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use radiosonde::{Event, EventName, attach, execute, span};
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Request, Work, repeat};
 
 /// The clock that a span reads twice.

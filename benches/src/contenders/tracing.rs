@@ -10,7 +10,7 @@ use tracing::{Event, Metadata, Subscriber, info, info_span};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use crate::measure::Run;
+use crate::run::Run;
 use crate::workload::{Work, repeat};
 
 pub(super) fn prepare(work: Work) -> Option<Run> {
