@@ -124,8 +124,9 @@ impl<'a> Names<'a> {
         free
     }
 
-    /// The last family, of one series without labels: how many series [`Names::families`] has left out.
-    pub(crate) fn left_out(&self) -> (Head<'static>, u64) {
+    /// The last family, of one series without labels: how many series [`Names::families`] has left out. `None` where a
+    /// metric is called like it.
+    pub(crate) fn left_out(&self) -> Option<(Head<'static>, u64)> {
         let head = Head {
             name: "radiosonde_prometheus_left_out".into(),
             kind: Type::Gauge,
@@ -133,7 +134,7 @@ impl<'a> Names<'a> {
                 .into(),
             unit: None,
         };
-        (head, self.left_out)
+        (!self.taken.contains(&head.name)).then_some((head, self.left_out))
     }
 }
 
@@ -176,6 +177,9 @@ mod tests {
         assert!(!names.take(vec!["b".into(), "a".into()]));
         assert!(names.take(vec!["b".into()]), "who was refused has taken nothing");
         assert!(!names.take(vec!["".into()]));
+        assert!(names.left_out().is_some());
+        assert!(names.take(vec!["radiosonde_prometheus_left_out".into()]));
+        assert!(names.left_out().is_none());
     }
 
     #[test]

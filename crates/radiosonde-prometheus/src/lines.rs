@@ -21,16 +21,26 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Those of a family without labels.
+    pub(crate) fn without_labels() -> Self {
+        Self {
+            before: Vec::new(),
+            before_overflow: String::new(),
+            labels: Vec::new(),
+            end: " ",
+            bounds: Vec::new(),
+        }
+    }
+
     pub(crate) fn of(family: &Family<'_>) -> Self {
         let before = |first, label: &str| format!("{}{label}=\"", if first { "{" } else { "\"," });
         let labels = family.labels.iter().enumerate();
-        let mut lines = Self {
-            before: labels.map(|(index, label)| before(index == 0, label)).collect(),
-            before_overflow: before(true, &exported_tag(OVERFLOW_TAG)),
-            labels: Vec::new(),
-            end: if family.labels.is_empty() { " " } else { "\"} " },
-            bounds: Vec::new(),
-        };
+        let mut lines = Self::without_labels();
+        if !family.labels.is_empty() {
+            lines.before = labels.map(|(index, label)| before(index == 0, label)).collect();
+            lines.before_overflow = before(true, &exported_tag(OVERFLOW_TAG));
+            lines.end = "\"} ";
+        }
         let bounds = family.snapshot.metric().bucket_bounds().iter().copied();
         lines.bounds = bounds
             .chain([f64::INFINITY])
@@ -118,15 +128,56 @@ impl Lines {
     }
 }
 
+/// The bytes that escaping may concern.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    special[b'\\' as usize] = true;
+    special[b'\n' as usize] = true;
+    special[b'"' as usize] = true;
+    special
+};
+
 /// Escapes what would end the text: a backslash, a line feed, and a quote where the text is in quotes. Nothing else may be.
 pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
-    let mut rest = text.as_bytes();
-    let special = |byte: &u8| matches!(byte, b'\\' | b'\n') || (quoted && *byte == b'"');
-    while let Some(position) = rest.iter().position(special) {
-        page.extend_from_slice(&rest[..position]);
-        page.push(b'\\');
-        page.push(if rest[position] == b'\n' { b'n' } else { rest[position] });
-        rest = &rest[position + 1..];
+    let text = text.as_bytes();
+    // Without a branch for each byte: most texts are short, and have nothing to escape.
+    if !text.iter().fold(false, |found, byte| found | SPECIAL[usize::from(*byte)]) {
+        page.extend_from_slice(text);
+        return;
     }
-    page.extend_from_slice(rest);
+    for byte in text {
+        match byte {
+            b'\n' => page.extend_from_slice(b"\\n"),
+            b'\\' => page.extend_from_slice(b"\\\\"),
+            b'"' if quoted => page.extend_from_slice(b"\\\""),
+            _ => page.push(*byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_the_last_label() {
+        let mut lines = Lines::without_labels();
+        let mut page = Vec::new();
+        lines.push_quantile(&mut page, "a", 0.5, f64::NAN);
+        lines.before.push("{t=\"".to_owned());
+        lines.labels.extend_from_slice(b"{t=\"x");
+        lines.push_quantile(&mut page, "a", 1.0, 2.0);
+        assert_eq!(page, b"a{quantile=\"0.5\"} NaN\na{t=\"x\",quantile=\"1.0\"} 2\n");
+    }
+
+    #[test]
+    fn quotes_are_escaped_where_they_would_end_the_text() {
+        let escaped = |quoted| {
+            let mut page = b"<".to_vec();
+            push_escaped(&mut page, "\\\"\n\t\\n\0é", quoted);
+            String::from_utf8(page).unwrap()
+        };
+        assert_eq!(escaped(true), "<\\\\\\\"\\n\t\\\\n\0é");
+        assert_eq!(escaped(false), "<\\\\\"\\n\t\\\\n\0é");
+    }
 }

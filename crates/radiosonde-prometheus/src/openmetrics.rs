@@ -15,12 +15,11 @@ use crate::number::{push_count, push_number};
 pub(crate) fn page(snapshot: &Snapshot) -> Vec<u8> {
     let (mut text, mut taken) = (Vec::new(), Names::default());
     taken.families(snapshot, names).for_each(|family| push_family(&mut text, &family));
-    let (head, left_out) = taken.left_out();
-    push_head(&mut text, &head);
-    text.extend_from_slice(head.name.as_bytes());
-    text.push(b' ');
-    push_count(&mut text, left_out);
-    text.extend_from_slice(b"\n# EOF\n");
+    if let Some((head, left_out)) = taken.left_out() {
+        push_head(&mut text, &head);
+        Lines::without_labels().push_count(&mut text, &head.name, left_out);
+    }
+    text.extend_from_slice(b"# EOF\n");
     text
 }
 
@@ -58,49 +57,71 @@ fn push_family(text: &mut Vec<u8>, family: &Family<'_>) {
     push_head(text, &family.head);
     let name = name(&family.head);
     let with = |suffix| format!("{name}{suffix}");
-    let only = if family.head.kind == Type::Counter { with("_total") } else { name.to_owned() };
-    let [bucket, sum, count] = ["_bucket", "_sum", "_count"].map(with);
-    let bounds = family.snapshot.metric().bucket_bounds();
-    let below_zero = bounds.first().is_some_and(|bound| *bound < 0.0);
-
+    let samples = Samples {
+        only: if family.head.kind == Type::Counter { with("_total") } else { name.to_owned() },
+        bucket: with("_bucket"),
+        sum: with("_sum"),
+        count: with("_count"),
+        bounds: family.snapshot.metric().bucket_bounds(),
+    };
     let mut lines = Lines::of(family);
     for series in family.snapshot.series() {
         lines.turn_to(&series);
-        let exemplars = series.exemplars();
-        match series.value() {
+        samples.push(text, &lines, series.value(), series.exemplars());
+    }
+}
+
+/// What the samples of a family are called.
+struct Samples<'a> {
+    /// Of a counter or a gauge, and of the quantiles of a summary.
+    only: String,
+    bucket: String,
+    sum: String,
+    count: String,
+    bounds: &'a [f64],
+}
+
+impl Samples<'_> {
+    fn push(
+        &self,
+        text: &mut Vec<u8>,
+        lines: &Lines,
+        value: SeriesValue<'_>,
+        exemplars: &[Option<Exemplar>],
+    ) {
+        match value {
             SeriesValue::Count(events) => {
-                lines.push_name_and_labels(text, &only);
+                lines.push_name_and_labels(text, &self.only);
                 push_count(text, events);
                 if let Some(exemplar) = exemplars.first() {
                     push_exemplar(text, exemplar, f64::NEG_INFINITY, f64::INFINITY);
                 }
                 text.push(b'\n');
             }
-            SeriesValue::Number(value) => lines.push_number(text, &only, value),
-            SeriesValue::Summary { count: measurements, sum: total, quantiles } => {
-                // Here neither a quantile nor a sum may be negative.
+            SeriesValue::Number(value) => lines.push_number(text, &self.only, value),
+            SeriesValue::Summary { count, sum, quantiles } => {
+                // Neither a quantile nor a sum may be negative here. That of no measurements is NaN, and has to be.
                 for (quantile, value) in quantiles.iter().filter(|(_, value)| !(*value < 0.0)) {
-                    lines.push_quantile(text, name, *quantile, *value);
+                    lines.push_quantile(text, &self.only, *quantile, *value);
                 }
-                if total >= 0.0 {
-                    lines.push_number(text, &sum, total);
+                if sum >= 0.0 {
+                    lines.push_number(text, &self.sum, sum);
                 }
-                lines.push_count(text, &count, measurements);
+                lines.push_count(text, &self.count, count);
             }
-            SeriesValue::Distribution { buckets, sum: total, .. } => {
+            SeriesValue::Distribution { buckets, sum, .. } => {
                 let end = |text: &mut Vec<u8>, index: usize| {
-                    if let Some(exemplar) = exemplars.get(index) {
-                        let bound = |index| bounds.get(index).copied();
-                        let above = index.checked_sub(1).and_then(bound);
-                        let (above, up_to) = (above.unwrap_or(f64::NEG_INFINITY), bound(index));
-                        push_exemplar(text, exemplar, above, up_to.unwrap_or(f64::INFINITY));
-                    }
+                    let Some(exemplar) = exemplars.get(index) else { return };
+                    let bound = |index| self.bounds.get(index).copied();
+                    let above = index.checked_sub(1).and_then(bound).unwrap_or(f64::NEG_INFINITY);
+                    push_exemplar(text, exemplar, above, bound(index).unwrap_or(f64::INFINITY));
                 };
-                let measurements = lines.push_buckets(text, &bucket, buckets, end);
-                // A sum to which negative measurements are added is no counter, and without it there is no count either.
-                if total >= 0.0 && !below_zero {
-                    lines.push_number(text, &sum, total);
-                    lines.push_count(text, &count, measurements);
+                let count = lines.push_buckets(text, &self.bucket, buckets, end);
+                // A sum to which negative measurements are added is no counter; without it there must be no count.
+                let rises = self.bounds.first().is_none_or(|lowest| *lowest >= 0.0);
+                if rises && sum >= 0.0 {
+                    lines.push_number(text, &self.sum, sum);
+                    lines.push_count(text, &self.count, count);
                 }
             }
             // A kind of value that this version does not know is not shown rather than shown wrongly.

@@ -25,11 +25,12 @@ pub(crate) fn page(snapshot: &Snapshot) -> Vec<u8> {
     taken
         .families(snapshot, names)
         .for_each(|family| body.delimited(|message| write_family(message, &family)));
-    let (head, left_out) = taken.left_out();
-    body.delimited(|family| {
-        write_head(family, &head);
-        family.message(4, |metric| metric.message(2, |gauge| gauge.double(1, left_out as f64)));
-    });
+    if let Some((head, left_out)) = taken.left_out() {
+        body.delimited(|family| {
+            write_head(family, &head);
+            family.message(4, |metric| metric.message(2, |gauge| gauge.double(1, left_out as f64)));
+        });
+    }
     bytes
 }
 

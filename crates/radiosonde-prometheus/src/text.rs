@@ -6,18 +6,15 @@ use radiosonde_metrics::{SeriesValue, Snapshot};
 
 use crate::exposition::{Family, Head, Names, Type};
 use crate::lines::{Lines, push_escaped};
-use crate::number::push_count;
 
 /// The page for a snapshot. Metrics without series are left out.
 pub(crate) fn page(snapshot: &Snapshot) -> Vec<u8> {
     let (mut text, mut taken) = (Vec::new(), Names::default());
     taken.families(snapshot, names).for_each(|family| push_family(&mut text, &family));
-    let (head, left_out) = taken.left_out();
-    push_head(&mut text, &head);
-    text.extend_from_slice(head.name.as_bytes());
-    text.push(b' ');
-    push_count(&mut text, left_out);
-    text.push(b'\n');
+    if let Some((head, left_out)) = taken.left_out() {
+        push_head(&mut text, &head);
+        Lines::without_labels().push_count(&mut text, &head.name, left_out);
+    }
     text
 }
 

@@ -129,22 +129,6 @@ fn what_would_end_a_text_is_escaped_in_labels_and_help_alike() {
     assert!(page.contains(&format!("a_count_total{{t=\"{escaped}\"}} 1\n")), "{page}");
 }
 
-#[test]
-fn families_whose_names_clash_here_are_left_out_and_counted() {
-    let clash = [
-        counter("a.jobs").event("a"),
-        counter("b.tagged").event("a").tags(["x"]),
-        sum("a.jobs.created").event("a").measurement("n").as_gauge(),
-    ];
-    let Ok(store) = Store::new(clash) else {
-        // The definitions are refused already.
-        return;
-    };
-    let page = whole_page(&store);
-    assert!(!page.contains("a_jobs_created"), "{page}");
-    assert!(page.contains("\nradiosonde_prometheus_left_out 1\n"), "{page}");
-}
-
 fn exemplar(value: f64, label: &str, seconds: f64) -> Option<Exemplar> {
     let labels = vec![("span_context".to_owned(), label.to_owned())];
     Some(Exemplar { value, time: UNIX_EPOCH + Duration::from_secs_f64(seconds), labels })
@@ -178,4 +162,55 @@ fn exemplars_that_are_not_of_their_bucket_or_too_long_are_left_out() {
     // The name of the label has twelve characters, and a rocket is one.
     assert_ne!(pushed(&exemplar(1.0, &"🚀".repeat(116), 1.0), 0.0, 1.0), "");
     assert_eq!(pushed(&exemplar(1.0, &"🚀".repeat(117), 1.0), 0.0, 1.0), "");
+}
+
+/// The lines of a series without labels.
+fn lines(bounds: &[f64], value: SeriesValue<'_>, exemplars: &[Option<Exemplar>]) -> String {
+    let store = match bounds {
+        [] => store([summary("a.b")], &[]),
+        bounds => store([distribution("a.b").buckets(bounds)], &[]),
+    };
+    let snapshot = store.snapshot();
+    let mut names = Names::default();
+    let family = names.families(&snapshot, super::names).next().unwrap();
+    let [only, bucket, sum, count] = ["", "_bucket", "_sum", "_count"].map(|it| format!("a_b{it}"));
+    let samples = Samples { only, bucket, sum, count, bounds };
+    let mut text = Vec::new();
+    samples.push(&mut text, &Lines::of(&family), value, exemplars);
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn quantiles_come_first_and_are_neither_negative_nor_zero_where_there_are_none() {
+    let summary =
+        |sum, quantiles| lines(&[], SeriesValue::Summary { count: 3, sum, quantiles }, &[]);
+    assert_eq!(
+        summary(6.5, &[(0.0, 0.5), (0.5, 2.0), (1.0, 4.0)]),
+        "a_b{quantile=\"0.0\"} 0.5\na_b{quantile=\"0.5\"} 2\na_b{quantile=\"1.0\"} 4\n\
+         a_b_sum 6.5\na_b_count 3\n"
+    );
+    assert_eq!(
+        summary(-1.0, &[(0.5, -1.0), (0.99, 0.0)]),
+        "a_b{quantile=\"0.99\"} 0\na_b_count 3\n"
+    );
+    let empty = SeriesValue::Summary { count: 0, sum: 0.0, quantiles: &[(0.5, f64::NAN)] };
+    assert_eq!(lines(&[], empty, &[]), "a_b{quantile=\"0.5\"} NaN\na_b_sum 0\na_b_count 0\n");
+}
+
+#[test]
+fn exemplars_are_on_counters_and_buckets_alone() {
+    let counted = lines(&[], SeriesValue::Count(2), &[exemplar(1.0, "7", 1.5)]);
+    assert_eq!(counted, "a_b 2 # {span_context=\"7\"} 1 1.500\n");
+
+    let histogram = SeriesValue::Distribution { buckets: &[1, 1], sum: 2.5, exponential: None };
+    let exemplars = [exemplar(0.5, "8", 1.0), exemplar(2.0, "9", 2.0)];
+    assert_eq!(
+        lines(&[1.0], histogram, &exemplars),
+        "a_b_bucket{le=\"1.0\"} 1 # {span_context=\"8\"} 0.5 1.000\n\
+         a_b_bucket{le=\"+Inf\"} 2 # {span_context=\"9\"} 2 2.000\n\
+         a_b_sum 2.5\na_b_count 2\n"
+    );
+    // Each in the other's bucket.
+    let [first, second] = exemplars;
+    assert!(!lines(&[1.0], histogram, &[second, first]).contains('#'));
 }
