@@ -50,6 +50,8 @@ mod number;
 mod openmetrics;
 mod protobuf;
 mod render;
+#[cfg(feature = "axum")]
+mod router;
 mod scrapes;
 mod server;
 mod text;
@@ -63,6 +65,8 @@ use radiosonde_metrics::{Attached, Store};
 pub use builder::{Builder, DEFAULT_ADDRESS, DEFAULT_PATH};
 pub use error::StartError;
 pub use render::{Page, render};
+#[cfg(feature = "axum")]
+pub use router::router;
 use server::Server;
 
 /// The running reporter: a store attached to a bus, and a server that shows it.

@@ -52,14 +52,14 @@ fn read_all(mut stream: TcpStream) -> String {
     String::from_utf8(answer).unwrap()
 }
 
-fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
+pub(crate) fn ask(address: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = connect(address);
     // The server may refuse a long request before it is all written.
     let _ = stream.write_all(request.as_ref());
     read_all(stream)
 }
 
-fn split(answer: &str) -> (&str, String, &str) {
+pub(crate) fn split(answer: &str) -> (&str, String, &str) {
     let (head, body) =
         answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {answer:?}"));
     let (status, headers) = head.split_once("\r\n").unwrap_or((head, ""));
@@ -102,6 +102,29 @@ fn a_head_is_the_same_without_the_page() {
         headers.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
         "{headers}"
     );
+}
+
+#[test]
+fn the_page_is_in_the_format_and_the_encoding_that_the_client_asks_for() {
+    let prometheus = start(Limits::default());
+    let get = |headers: &str| {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        split(&ask(prometheus.local_addr(), request)).1
+    };
+    let open_metrics = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert!(get("Accept: application/openmetrics-text;version=1.0.0\r\n").contains(open_metrics));
+    let two_lines = "Accept: text/plain;q=0.1\r\nAccept: application/openmetrics-text\r\n";
+    assert!(get(two_lines).contains(open_metrics), "several lines are one list");
+    assert!(!get("").contains("content-encoding"));
+    assert!(get("").contains("vary: accept, accept-encoding"));
+    let bad = ["Accept: /;q=0.1\r\n", "Accept: \u{e9}\r\n", "Accept: image/png\r\n", "Accept:\r\n"];
+    for bad in bad {
+        let headers = get(bad);
+        assert!(
+            headers.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
+            "{bad}"
+        );
+    }
 }
 
 #[test]
@@ -230,4 +253,36 @@ fn a_scrape_while_events_happen_misses_none() {
     });
     let page = String::from_utf8(prometheus.render(None, None).body).unwrap();
     assert!(page.contains("\na_count 10000\n"));
+}
+
+#[test]
+fn every_scrape_is_told_as_an_event() {
+    let (seen, events) = std::sync::mpsc::channel();
+    let id = "every_scrape_is_told_as_an_event";
+    let handler = move |event: &radiosonde::Event<'_>| {
+        assert!(event.measurement("duration").as_f64().is_some_and(|duration| duration > 0.0));
+        let status = event.metadata("status").to_string();
+        let _ = seen.send((
+            status,
+            event.measurement("bytes").as_f64(),
+            event.metadata("content_type").to_string(),
+        ));
+    };
+    radiosonde::attach(id, "telemetry.prometheus.scrape", handler).unwrap();
+    // The bus is that of all tests, so that this page has a length of its own.
+    let prometheus = Prometheus::builder()
+        .bus(&Bus::new())
+        .metrics([counter("a.count").description("x".repeat(7_777))])
+        .listen("127.0.0.1:0")
+        .bearer_token("t0ken")
+        .start()
+        .unwrap();
+    ask(prometheus.local_addr(), "GET /metrics HTTP/1.1\r\n\r\n");
+    ask(prometheus.local_addr(), "GET /metrics HTTP/1.1\r\nAuthorization: Bearer t0ken\r\n\r\n");
+    radiosonde::detach(id).unwrap();
+    let length = prometheus.render(None, None).body.len() as f64;
+    let events: Vec<_> = events.iter().collect();
+    let page = "text/plain; version=0.0.4; charset=utf-8".to_owned();
+    assert!(events.contains(&("200".to_owned(), Some(length), page)), "{events:?}");
+    assert!(events.iter().any(|(status, ..)| status == "401"), "{events:?}");
 }
