@@ -9,21 +9,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::app::client::Client;
+use crate::app::http::{Client, POOL_SIZE};
 use crate::app::logs::Logs;
+use crate::app::polls;
 use crate::app::providers::Provider;
+use crate::app::repo::Repo;
+use crate::app::storage::Storage;
 use crate::app::token_chain::Chain;
 use crate::app::tokens::{Token, Tokens};
 use crate::app::tuist;
+use crate::definitions;
 use crate::options::Options;
 use crate::reporters::Reporters;
 use crate::summary;
 use crate::workloads::atlas::{CONFIGURED_APP, Deployer, MANUAL_APP, STORED_APP};
+use crate::workloads::scrapers::{Scrapes, scrapes};
+use crate::workloads::storage::Uploaders;
 use crate::workloads::tuist::Builders;
-use crate::workloads::{Pace, panic_on, rng};
+use crate::workloads::{Pace, database, panic_on, rng};
+use crate::world::database::Database;
 use crate::world::fly_logs::FlyLogs;
+use crate::world::object_store::{Doors, ObjectStore};
 use crate::world::receiver::Receiver;
 use crate::world::tally::Tally;
 use crate::world::{canaries, children, providers, server};
@@ -39,6 +48,9 @@ pub(crate) struct World {
     pub(crate) deploy_ledger: PathBuf,
     providers: Vec<(&'static str, SocketAddr)>,
     tuist: SocketAddr,
+    object_store: Doors,
+    database: (Arc<Database>, SocketAddr),
+    pub(crate) scrapes: Arc<Mutex<Scrapes>>,
 }
 
 /// Works, and says whether every check held.
@@ -66,7 +78,10 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
         }
     });
     let started = Instant::now();
-    world.work(&options, Pace::start(options.length, stopped.clone())).await?;
+    // Its connections are counted as long as it lives.
+    let _repo = world
+        .work(&options, reporters.metrics_url(), Pace::start(options.length, stopped.clone()))
+        .await?;
     let holds = summary::print(&mut out, &options, &world, &reporters, started.elapsed()).await?;
     if options.serve {
         writeln!(out, "serving until Ctrl-C")?;
@@ -100,6 +115,8 @@ impl World {
             let rng = rng(options.seed, 0, number as u64);
             started.push((name, providers::start(name, tally.clone(), rng, logs).await?));
         }
+        let object_store = ObjectStore::start(tally.clone()).await?;
+        let database = Database::start(tally.clone()).await?;
         Ok(Self {
             tally,
             fly_logs,
@@ -108,20 +125,31 @@ impl World {
             deploy_ledger: options.directory.join("deploys.ledger"),
             providers: started,
             tuist: server::serve(tuist::answer).await?,
+            object_store,
+            database,
+            scrapes: Arc::default(),
         })
     }
 
     /// All workloads at once, until each has had its turns.
-    async fn work(&self, options: &Options, pace: Pace) -> Result<()> {
-        let client = Arc::new(Client::default());
+    async fn work(&self, options: &Options, metrics_url: String, pace: Pace) -> Result<Arc<Repo>> {
+        let client = Arc::new(Client::new("atlas"));
         let lifetime = (options.length / 6).clamp(Duration::from_secs(1), Duration::from_secs(5));
         let deployer = self.deployer(options, &client, lifetime)?;
         let builders = Builders {
             base: format!("http://{}", self.tuist),
-            client,
+            client: client.clone(),
             tally: self.tally.clone(),
             seed: options.seed,
         };
+        // The server has a client of its own, whose requests are the ones that its metrics count.
+        let server_client = Arc::new(Client::new(definitions::CLIENT));
+        let uploaders = Uploaders {
+            storage: Arc::new(self.storage(server_client.clone())),
+            client,
+            seed: options.seed,
+        };
+        let repo = Arc::new(Repo::connect(self.database.1).await?);
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
         let workloads = [
             tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
@@ -130,12 +158,31 @@ impl World {
             tokio::spawn(deployer.clone().log_fetches(pace.clone())),
             tokio::spawn(deployer.deploys(pace.clone(), deploys_per_second)),
             tokio::spawn(builders.clone().runs(pace.clone())),
-            tokio::spawn(builders.transfers(pace)),
+            tokio::spawn(builders.clone().transfers(pace.clone())),
+            tokio::spawn(uploaders.clone().operations(pace.clone())),
+            tokio::spawn(database::bursts(repo.clone(), pace.clone())),
+            tokio::spawn(builders.refreshes(pace.clone())),
+            tokio::spawn(uploaders.removals(pace.clone())),
+            tokio::spawn(database::polls(repo.clone(), server_client.clone(), pace.clone())),
+            tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
         ];
         for workload in workloads {
             workload.await.unwrap_or_else(panic_on);
         }
-        Ok(())
+        // Now that all is quiet, the last values can be told beforehand.
+        polls::accounts(&repo).await?;
+        repo.measure_pool();
+        polls::http_pools(&server_client);
+        Ok(repo)
+    }
+
+    fn storage(&self, client: Arc<Client>) -> Storage {
+        Storage {
+            base: format!("http://{}", self.object_store.inner),
+            public_base: format!("http://{}", self.object_store.public),
+            signing_key: canaries::SIGNING_KEY,
+            client,
+        }
     }
 
     fn deployer(
@@ -199,5 +246,22 @@ impl World {
         }
         let issued = children::read_issued(&self.cli_ledger).len() as u64;
         canaries::planted(&self.tally, canaries::TOKEN, issued);
+    }
+
+    /// Adds what there is to be seen now that all is quiet: what the stubs hold, and nobody waiting or being served.
+    pub(crate) fn count_what_is_left(&self) {
+        let (database, _) = &self.database;
+        let left = [
+            ("tuist_projects_total", database.rows("projects")),
+            ("tuist_accounts_organizations_total", database.rows("organizations")),
+            ("tuist_accounts_users_total", database.rows("users")),
+            ("tuist_repo_pool_ready_conn_count", database.connections()),
+            ("tuist_repo_pool_checkout_queue_length", 0),
+            ("tuist_http_queue_available_connections", POOL_SIZE as u64),
+            ("tuist_http_queue_in_use_connections", 0),
+        ];
+        for (metric, amount) in left {
+            self.tally.add(metric, &[], amount);
+        }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use http_body_util::Full;
+use bytes::Bytes;
 use hyper::Request;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 
-use crate::app::client::Client;
+use crate::app::http::Client;
 use crate::world::tally::Series;
 
 /// The series of a page, by what can be checked of them.
@@ -15,6 +15,8 @@ use crate::world::tally::Series;
 pub(crate) struct Page {
     /// What only grows: counters, and the sums and counts of histograms.
     pub(crate) totals: BTreeMap<Series, f64>,
+    /// What may also fall: last values.
+    pub(crate) gauges: BTreeMap<Series, f64>,
     /// The buckets of histograms, cumulative, in their order.
     pub(crate) buckets: BTreeMap<Series, Vec<HistogramCount>>,
     pub(crate) text: String,
@@ -24,12 +26,18 @@ impl Page {
     /// # Errors
     /// When the page cannot be fetched or read.
     pub(crate) async fn fetch(url: &str) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let request = Request::get(url).body(Full::default())?;
-        let answer = Client::default().call(request).await?;
+        Self::parse(Self::fetch_text(url).await?)
+    }
+
+    /// # Errors
+    /// When the page cannot be fetched.
+    pub(crate) async fn fetch_text(url: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
+        let request = Request::get(url).body(Bytes::new())?;
+        let answer = Client::new("checks").call(request).await?;
         if answer.status != 200 {
             return Err(format!("`{url}` answered {}", answer.status).into());
         }
-        Self::parse(String::from_utf8(answer.body.into())?)
+        Ok(String::from_utf8(answer.body.into())?)
     }
 
     /// # Errors
@@ -47,7 +55,10 @@ impl Page {
                 Value::Histogram(buckets) => {
                     page.buckets.insert(series, buckets);
                 }
-                Value::Gauge(_) | Value::Summary(_) => {}
+                Value::Gauge(number) => {
+                    page.gauges.insert(series, number);
+                }
+                Value::Summary(_) => {}
             }
         }
         Ok(page)

@@ -123,14 +123,16 @@ impl Analytics {
 }
 
 /// What is logged. Thousands of tokens are read from the cache every second, so of these only the failures.
-fn logged() -> [&'static str; 7] {
+fn logged() -> [&'static str; 9] {
     [
         "ex_atlas.*.request",
         "ex_atlas.*.transport_error",
         "ex_atlas.fly.token.acquire.exception",
         "ex_atlas.fly.logs.**",
         "ex_atlas.fly.deploy.**",
-        "tuist.**",
+        "tuist.run.*",
+        "tuist.cache.*",
+        "tuist.storage.**",
         "analytics.**",
     ]
 }

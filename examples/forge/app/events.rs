@@ -163,6 +163,76 @@ radiosonde::declare! {
             user_id: identifier,
         },
     }
+
+    /// A token could not be refreshed.
+    pub(crate) event TOKEN_REFRESH_ERROR = "analytics.authentication.token_refresh.error" {
+        measurements: {},
+        metadata: {
+            /// Version of the client that tried.
+            cli_version,
+            /// `invalid_token`, or `invalid_token_type` if it was a token of another kind.
+            reason,
+        },
+    }
+
+    /// How many projects there are, asked by a poller.
+    pub(crate) event PROJECTS = "tuist.projects.count" {
+        measurements: {
+            /// Projects.
+            total: "project",
+        },
+        metadata: {},
+    }
+
+    /// How many organizations there are, asked by a poller.
+    pub(crate) event ORGANIZATIONS = "tuist.accounts.organizations.count" {
+        measurements: {
+            /// Organizations.
+            total: "organization",
+        },
+        metadata: {},
+    }
+
+    /// How many users there are, asked by a poller.
+    pub(crate) event USERS = "tuist.accounts.users.count" {
+        measurements: {
+            /// Users.
+            total: "user",
+        },
+        metadata: {},
+    }
+
+    /// What one of the HTTP client's pools is doing, asked by a poller.
+    pub(crate) event HTTP_QUEUE_STATUS = "tuist.http.queue.status" {
+        measurements: {
+            /// Connections that could be used, opened or not.
+            available_connections: "connection",
+            /// Connections that are being used.
+            in_use_connections: "connection",
+        },
+        metadata: {
+            /// The server that the pool is for.
+            url,
+            /// Connections of the pool, at most.
+            size,
+            /// The pool's place among the client's pools.
+            index,
+        },
+    }
+
+    /// One attempt to do a job.
+    pub(crate) span JOB = "tuist.job" {
+        measurements: {
+            /// How long the job had been in the queue before its first attempt.
+            queue_time: "nanosecond",
+        },
+        metadata: {
+            /// What kind of job it is.
+            worker,
+            /// The attempt's number, from 1.
+            attempt,
+        },
+    }
 }
 
 #[cfg(test)]

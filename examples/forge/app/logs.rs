@@ -5,13 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Request;
 use hyper::header::AUTHORIZATION;
 use radiosonde::span;
 
-use super::client::{Client, TransportError};
 use super::events;
+use super::http::{Client, TransportError};
 use super::tokens::Token;
 
 pub(crate) struct Logs {
@@ -45,8 +44,8 @@ impl Logs {
         result
     }
 
-    fn request(&self, app: &str, token: &Token) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::default());
+    fn request(&self, app: &str, token: &Token) -> Request<Bytes> {
+        let mut request = Request::new(Bytes::new());
         *request.uri_mut() = format!("{}/apps/{app}/logs", self.base).parse().unwrap_or_default();
         if let Ok(bearer) = token.as_bearer().parse() {
             request.headers_mut().insert(AUTHORIZATION, bearer);

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{Method, Request};
 use radiosonde::{EventName, EventNameError, execute};
 
-use super::client::{Client, TransportError};
 use super::events;
+use super::http::{Client, TransportError};
 
 /// One compute provider. Its name is a segment of its events' names, so those are made when it is.
 pub(crate) struct Provider {
@@ -44,7 +43,7 @@ impl Provider {
     /// When the provider does not answer.
     pub(crate) async fn call(&self, api: &str, method: &Method) -> Result<u16, TransportError> {
         let url = self.url(api);
-        let mut request = Request::new(Full::new(Bytes::new()));
+        let mut request = Request::new(Bytes::new());
         *request.method_mut() = method.clone();
         *request.uri_mut() = url.parse().unwrap_or_default();
         let method = method.as_str().to_ascii_lowercase();

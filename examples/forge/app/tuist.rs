@@ -36,6 +36,7 @@ pub(crate) async fn answer(
             execute!(events::CACHE_DOWNLOAD, { size });
             return Ok(Response::new(Full::new(Bytes::from_static(&ARTIFACT[..size]))));
         }
+        (&Method::POST, "auth/refresh") => refresh_token(&body),
         (&Method::POST, path) => accept_preview(path, &body),
         _ => StatusCode::NOT_FOUND,
     };
@@ -72,6 +73,20 @@ fn accept_run(body: &[u8]) -> StatusCode {
         execute!(events::CACHE_EVENT, { count }, { event_type });
     }
     StatusCode::CREATED
+}
+
+/// Tokens start with what they are for.
+fn refresh_token(body: &[u8]) -> StatusCode {
+    let request = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let token = request["refresh_token"].as_str().unwrap_or_default();
+    let cli_version = request["cli_version"].as_str().unwrap_or_default();
+    let reason = match token.split_once('-') {
+        Some(("refresh", _)) => return StatusCode::CREATED,
+        Some(("access", _)) => "invalid_token_type",
+        _ => "invalid_token",
+    };
+    execute!(events::TOKEN_REFRESH_ERROR, {}, { cli_version, reason });
+    StatusCode::UNAUTHORIZED
 }
 
 fn accept_preview(path: &str, body: &[u8]) -> StatusCode {

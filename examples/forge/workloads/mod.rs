@@ -3,7 +3,10 @@
 //! The callers count what they are given, as the stubs count what they give; neither knows the bus.
 
 pub(crate) mod atlas;
+pub(crate) mod database;
 mod pace;
+pub(crate) mod scrapers;
+pub(crate) mod storage;
 pub(crate) mod tuist;
 
 pub(crate) use pace::{Pace, panic_on};

@@ -50,6 +50,11 @@ impl Pace {
         }
     }
 
+    /// Whether the time is up, or it was told to stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.started.elapsed() >= self.length || *self.stop.borrow()
+    }
+
     /// Waits for the moment, and says whether it was told to stop before.
     async fn stopped_before(&mut self, due: Duration) -> bool {
         tokio::select! {

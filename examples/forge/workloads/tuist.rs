@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use http_body_util::Full;
 use hyper::{Method, Request};
 use serde_json::json;
 
 use super::{Pace, rng};
-use crate::app::client::{Answer, Client, TransportError};
+use crate::app::http::{Answer, Client, TransportError};
 use crate::app::tuist::LARGEST_ARTIFACT;
 use crate::world::tally::Tally;
 
@@ -56,6 +55,30 @@ impl Builders {
         let outcomes = [("local_hit", local_hits), ("remote_hit", remote_hits), ("miss", misses)];
         for (outcome, count) in outcomes {
             self.tally.add("tuist_cache_events_total", &[("event_type", outcome)], count);
+        }
+    }
+
+    /// W10: access tokens are refreshed, now and then with something that is no refresh token.
+    pub(crate) async fn refreshes(self, pace: Pace) {
+        let refresh = move |turn| {
+            let builders = self.clone();
+            async move { builders.one_refresh(turn).await }
+        };
+        pace.turns(4, 20.0, refresh).await;
+    }
+
+    async fn one_refresh(&self, turn: u64) {
+        let cli_version = format!("4.{}.0", turn % 3);
+        let (token, reason) = match turn % 20 {
+            7 => ("garbage", "invalid_token"),
+            17 => ("access-1", "invalid_token_type"),
+            _ => ("refresh-1", ""),
+        };
+        let request = json!({ "refresh_token": token, "cli_version": cli_version });
+        let answer = self.send(Method::POST, "auth/refresh", request.to_string()).await;
+        if answer.is_ok_and(|answer| answer.status == 401) {
+            let labels = [("cli_version", cli_version.as_str()), ("reason", reason)];
+            self.tally.add("tuist_authentication_token_refresh_error_total", &labels, 1);
         }
     }
 
@@ -106,7 +129,7 @@ impl Builders {
         path: &str,
         body: impl Into<Bytes>,
     ) -> Result<Answer, TransportError> {
-        let mut request = Request::new(Full::new(body.into()));
+        let mut request = Request::new(body.into());
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}/{path}", self.base).parse().unwrap_or_default();
         self.client.call(request).await

@@ -13,13 +13,17 @@ pub(crate) const DEPLOY_BEARER: &str = "canary-deploy-bearer-e4da3b7f";
 /// What every token starts with.
 pub(crate) const TOKEN: &str = "canary-token-1679091c";
 
+/// What signed URLs are signed with.
+pub(crate) const SIGNING_KEY: &str = "canary-signing-key-6512bd43";
+
 /// All of them, with where they are planted.
-pub(crate) const ALL: [(&str, &str); 5] = [
+pub(crate) const ALL: [(&str, &str); 6] = [
     ("the API key in URLs", API_KEY),
     ("the secret in error bodies", ERROR_BODY),
     ("the bearer in log lines", LOG_BEARER),
     ("the bearer in deploy output", DEPLOY_BEARER),
     ("the tokens", TOKEN),
+    ("the key that signs URLs", SIGNING_KEY),
 ];
 
 /// Where those that are in the text were planted.

@@ -64,7 +64,7 @@ impl Stub {
             960..980 => 500,
             980..992 => 503,
             _ => {
-                let labels = [("provider", self.name), ("phase", "send")];
+                let labels = [("provider", self.name), ("phase", "receive")];
                 self.tally.add("atlas_transport_errors", &labels, 1);
                 return Err(HungUp);
             }

@@ -25,6 +25,22 @@ where
     F: Future<Output = Result<Response<Full<Bytes>>, E>> + Send + 'static,
     E: std::error::Error + Send + Sync + 'static,
 {
+    serve_and_count(answer, || ()).await
+}
+
+/// Serves, and calls `connected` for every connection before anything is read from it.
+///
+/// # Errors
+/// When no port can be had.
+pub(crate) async fn serve_and_count<A, F, E>(
+    answer: A,
+    connected: impl Fn() + Send + 'static,
+) -> io::Result<SocketAddr>
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<Full<Bytes>>, E>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
@@ -33,6 +49,7 @@ where
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
             };
+            connected();
             // Small answers must not wait for an acknowledgement; without the option they are only slower.
             let _ = stream.set_nodelay(true);
             let connection = http1::Builder::new()

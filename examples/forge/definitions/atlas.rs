@@ -1,4 +1,4 @@
-//! Which numbers the operator of the application wants to see, and of which events they are made.
+//! The deployer's metrics: calls to providers, tokens, logs, deploys.
 
 use radiosonde::Event;
 use radiosonde_metrics::Unit::{Millisecond, Nanosecond};
@@ -7,14 +7,12 @@ use radiosonde_metrics::{Metric, counter, distribution, exponential, sum};
 use crate::app::events;
 use crate::world::providers;
 
-/// Every metric on the page.
-pub(crate) fn metrics() -> Vec<Metric> {
+pub(super) fn metrics() -> Vec<Metric> {
     let mut metrics: Vec<_> = providers::NAMES.into_iter().flat_map(provider).collect();
     metrics.extend(all_providers());
     metrics.extend(tokens());
     metrics.extend(logs());
     metrics.extend(deploys());
-    metrics.extend(tuist());
     metrics
 }
 
@@ -123,48 +121,4 @@ fn deploys() -> [Metric; 2] {
         .tags(["result"])
         .description("Deploys that ended, by how.");
     [lines, exits]
-}
-
-fn tuist() -> [Metric; 9] {
-    let run = ["name", "is_ci", "status"];
-    [
-        counter("tuist.runs.total")
-            .event(events::RUN_COMMAND.name())
-            .tags(run)
-            .description("Command runs reported to the server."),
-        distribution("tuist.runs.duration.milliseconds")
-            .event(events::RUN_COMMAND.name())
-            .measurement("duration")
-            .unit(Nanosecond, Millisecond)
-            .tags(run)
-            .buckets(exponential(100.0, 2.0, 15))
-            .description("How long each reported run took."),
-        sum("tuist.cache.events.total")
-            .event(events::CACHE_EVENT.name())
-            .measurement("count")
-            .tags(["event_type"])
-            .description("Binary-cache lookups, by outcome."),
-        counter("tuist.cache.uploads.total")
-            .event(events::CACHE_UPLOAD.name())
-            .description("Artifacts sent to the binary cache."),
-        sum("tuist.cache.uploaded.bytes")
-            .event(events::CACHE_UPLOAD.name())
-            .measurement("size")
-            .description("Size of the artifacts sent to the binary cache."),
-        counter("tuist.cache.downloads.total")
-            .event(events::CACHE_DOWNLOAD.name())
-            .description("Artifacts fetched from the binary cache."),
-        sum("tuist.cache.downloaded.bytes")
-            .event(events::CACHE_DOWNLOAD.name())
-            .measurement("size")
-            .description("Size of the artifacts fetched from the binary cache."),
-        sum("tuist.previews.uploads.total")
-            .event(events::PREVIEW_UPLOAD.name())
-            .measurement("count")
-            .description("Previews of apps uploaded."),
-        sum("tuist.previews.downloads.total")
-            .event(events::PREVIEW_DOWNLOAD.name())
-            .measurement("count")
-            .description("Previews of apps downloaded."),
-    ]
 }
