@@ -46,11 +46,15 @@ impl Endpoint {
         Self { base, is_loopback: self.is_loopback }
     }
 
-    pub(crate) fn url(&self) -> &str {
+    /// The URL, without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.base
     }
 
-    pub(crate) fn is_loopback(&self) -> bool {
+    /// Whether it is on this machine, which no proxy leads to.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         self.is_loopback
     }
 

@@ -6,18 +6,16 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use radiosonde::Secret;
 use subtle::{Choice, ConstantTimeEq};
 
-/// What a client has to send in `Authorization`. Without any, nothing is asked for.
+/// What a client has to send in `Authorization`: one of these. Without any, nothing is asked for.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Credentials {
-    accepted: Vec<Credential>,
-    problem: Option<&'static str>,
-}
+pub(crate) struct Credentials(Vec<Credential>);
 
+/// A scheme, and what follows it in the header.
 #[derive(Clone, Debug)]
-struct Credential {
+pub(crate) struct Credential {
     scheme: Scheme,
-    /// What follows the scheme, as it is in the header.
     text: Secret<String>,
+    problem: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,25 +33,41 @@ impl Scheme {
     }
 }
 
-impl Credentials {
-    pub(crate) fn accept_bearer(&mut self, token: String) {
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            self.problem = Some("a bearer token is one or more visible ASCII characters");
-        }
-        self.accepted.push(Credential { scheme: Scheme::Bearer, text: Secret::new(token) });
+impl Credential {
+    pub(crate) fn bearer(token: String) -> Self {
+        let is_good = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        let problem =
+            (!is_good).then_some("a bearer token is one or more visible ASCII characters");
+        Self { scheme: Scheme::Bearer, text: Secret::new(token), problem }
     }
 
-    pub(crate) fn accept_basic(&mut self, user: &str, password: &Secret<String>) {
-        if user.contains(':') || password.expose().is_empty() {
-            self.problem = Some("a user has no colon in its name, and a password");
-        }
+    pub(crate) fn basic(user: &str, password: &Secret<String>) -> Self {
+        let is_good = !user.contains(':') && !password.expose().is_empty();
+        let problem = (!is_good).then_some("a user has no colon in its name, and a password");
         let text = STANDARD.encode(format!("{user}:{}", password.expose()));
-        self.accepted.push(Credential { scheme: Scheme::Basic, text: Secret::new(text) });
+        Self { scheme: Scheme::Basic, text: Secret::new(text), problem }
     }
 
-    /// What is wrong with what was given last, without repeating any of it.
+    /// What is wrong with it, without repeating any of it.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         self.problem
+    }
+
+    /// The value of `Authorization`.
+    #[cfg(feature = "push")]
+    pub(crate) fn header(&self) -> Secret<String> {
+        Secret::new(format!("{} {}", self.scheme.as_str(), self.text.expose()))
+    }
+}
+
+impl Credentials {
+    pub(crate) fn add(&mut self, credential: Credential) {
+        self.0.push(credential);
+    }
+
+    /// What is wrong with one of them.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        self.0.iter().find_map(Credential::problem)
     }
 
     /// Whether a request with these headers may see the metrics.
@@ -61,7 +75,7 @@ impl Credentials {
     /// The time this takes depends on the lengths of what is compared, and on nothing else of it: every credential is
     /// compared, each of them to its end.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
-        if self.accepted.is_empty() {
+        if self.0.is_empty() {
             return true;
         }
         let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -69,7 +83,7 @@ impl Credentials {
             return false;
         };
         let text = text.trim_matches(' ').as_bytes();
-        let admitted = self.accepted.iter().fold(Choice::from(0), |admitted, known| {
+        let admitted = self.0.iter().fold(Choice::from(0), |admitted, known| {
             let is_scheme = known.scheme.as_str().eq_ignore_ascii_case(scheme);
             admitted
                 | (Choice::from(u8::from(is_scheme)) & known.text.expose().as_bytes().ct_eq(text))
@@ -79,7 +93,7 @@ impl Credentials {
 
     /// The values of `WWW-Authenticate` that say what is asked for.
     pub(crate) fn challenges(&self) -> impl Iterator<Item = HeaderValue> {
-        let is_known = |scheme| self.accepted.iter().any(|known| known.scheme == scheme);
+        let is_known = |scheme| self.0.iter().any(|known| known.scheme == scheme);
         let bearer = is_known(Scheme::Bearer)
             .then_some(HeaderValue::from_static("Bearer realm=\"metrics\""));
         let basic = is_known(Scheme::Basic)

@@ -7,7 +7,7 @@ use radiosonde_metrics::{Metric, Store};
 
 use crate::Prometheus;
 use crate::answer::{HEALTH_PATH, Site};
-use crate::auth::Credentials;
+use crate::auth::{Credential, Credentials};
 use crate::error::StartError;
 use crate::scrapes::Scrapes;
 use crate::server::{Limits, Server};
@@ -75,7 +75,7 @@ impl Builder {
     /// Given several times, and together with [`basic_auth`](Self::basic_auth), any one of them is enough, so that they
     /// can be replaced without a gap.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.credentials.accept_bearer(token.into());
+        self.credentials.add(Credential::bearer(token.into()));
         self
     }
 
@@ -83,7 +83,7 @@ impl Builder {
     ///
     /// Given several times, and together with [`bearer_token`](Self::bearer_token), any one of them is enough.
     pub fn basic_auth(mut self, user: impl AsRef<str>, password: impl Into<String>) -> Self {
-        self.credentials.accept_basic(user.as_ref(), &Secret::new(password.into()));
+        self.credentials.add(Credential::basic(user.as_ref(), &Secret::new(password.into())));
         self
     }
 

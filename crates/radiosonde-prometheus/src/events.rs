@@ -19,4 +19,18 @@ radiosonde::declare! {
             content_type,
         },
     }
+
+    /// One request to a Pushgateway: a push, or the deletion of what was pushed. Without the feature `push` there is none.
+    pub span PUSH = "telemetry.prometheus.push" {
+        measurements: {
+            /// The length of the body; 0 for a deletion.
+            bytes: "byte",
+        },
+        metadata: {
+            /// The job whose metrics they are.
+            job,
+            /// `PUT`, `POST` or `DELETE`.
+            method,
+        },
+    }
 }

@@ -49,6 +49,8 @@ mod negotiate;
 mod number;
 mod openmetrics;
 mod protobuf;
+#[cfg(feature = "push")]
+mod push;
 mod render;
 #[cfg(feature = "axum")]
 mod router;
@@ -64,6 +66,8 @@ use radiosonde_metrics::{Attached, Store};
 
 pub use builder::{Builder, DEFAULT_ADDRESS, DEFAULT_PATH};
 pub use error::StartError;
+#[cfg(feature = "push")]
+pub use push::{PushBuilder, PushError, PushReport, PushStartError, Pushgateway};
 pub use render::{Page, render};
 #[cfg(feature = "axum")]
 pub use router::router;

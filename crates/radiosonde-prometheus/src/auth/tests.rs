@@ -2,7 +2,7 @@
 
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use super::Credentials;
+use super::{Credential, Credentials};
 
 fn headers(authorization: &[u8]) -> HeaderMap {
     let value = HeaderValue::from_bytes(authorization).unwrap();
@@ -18,7 +18,7 @@ fn without_credentials_everybody_is_admitted() {
 #[test]
 fn a_header_that_is_no_text_is_not_admitted() {
     let mut credentials = Credentials::default();
-    credentials.accept_bearer("t0ken".to_owned());
+    credentials.add(Credential::bearer("t0ken".to_owned()));
     assert!(!credentials.admit(&headers(b"Bearer t0ken\xff")));
     assert!(credentials.admit(&headers(b"Bearer t0ken")));
 }
@@ -26,7 +26,7 @@ fn a_header_that_is_no_text_is_not_admitted() {
 #[test]
 fn a_credential_is_admitted_under_its_own_scheme_only() {
     let mut credentials = Credentials::default();
-    credentials.accept_bearer("QTpi".to_owned());
+    credentials.add(Credential::bearer("QTpi".to_owned()));
     assert!(!credentials.admit(&headers(b"Basic QTpi")));
     assert!(credentials.admit(&headers(b"Bearer QTpi")));
 }
