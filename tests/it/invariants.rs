@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use radiosonde::{Bus, EventName, Value, capture, execute, span};
-use radiosonde_delivery::{Answer, Delivery, Options, Sink};
+use radiosonde_delivery::{Answer, Attempt, Delivery, Options, Sink};
 use radiosonde_metrics::{Store, counter, distribution, exponential};
 use radiosonde_prometheus::Prometheus;
 
@@ -133,7 +133,7 @@ fn a_span_that_started_ends_exactly_once() {
 struct Stuck(mpsc::Receiver<()>);
 
 impl Sink<String> for Stuck {
-    fn send(&mut self, _records: &[String], _timeout: Duration) -> Answer {
+    fn send(&mut self, _records: &[String], _attempt: &Attempt) -> Answer {
         // Both a word and the end of the test set it free.
         let _ = self.0.recv_timeout(DEADLINE);
         Answer::Delivered

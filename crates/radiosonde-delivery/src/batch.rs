@@ -1,6 +1,6 @@
 //! Records on their way together.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::clock::after;
 use crate::ledger::{DropReason, Ticket};
@@ -8,9 +8,18 @@ use crate::options::Options;
 use crate::queue::Entry;
 use crate::sink::Record;
 
-/// At least one record, and one ticket for all of them.
+/// Where in the spool a record is, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) number: u64,
+    pub(crate) since: SystemTime,
+}
+
+/// Records and one ticket for all of them; all of them in the spool, or none.
 pub(crate) struct Batch<R> {
     records: Vec<R>,
+    /// One for each record, or none at all.
+    places: Vec<Place>,
     bytes: usize,
     ticket: Ticket,
     opened: Instant,
@@ -19,23 +28,33 @@ pub(crate) struct Batch<R> {
 impl<R: Record> Batch<R> {
     pub(crate) fn open(first: Entry<R>, now: Instant) -> Self {
         let bytes = first.record.size();
-        Self { records: vec![first.record], bytes, ticket: first.ticket, opened: now }
+        let places = first.place.into_iter().collect();
+        Self { records: vec![first.record], places, bytes, ticket: first.ticket, opened: now }
     }
 
     /// Takes one more record, or gives it back when there is no room for it.
     pub(crate) fn push(&mut self, entry: Entry<R>, options: &Options) -> Result<(), Entry<R>> {
         let bytes = self.bytes + entry.record.size();
-        if self.records.len() >= options.batch_records || bytes > options.batch_bytes {
+        let is_of_a_kind = entry.place.is_some() == self.is_spooled();
+        if self.records.len() >= options.batch_records
+            || bytes > options.batch_bytes
+            || !is_of_a_kind
+        {
             return Err(entry);
         }
         self.bytes = bytes;
         self.records.push(entry.record);
+        self.places.extend(entry.place);
         self.ticket.absorb(entry.ticket);
         Ok(())
     }
 
     pub(crate) fn is_full(&self, options: &Options) -> bool {
         self.records.len() >= options.batch_records || self.bytes >= options.batch_bytes
+    }
+
+    pub(crate) fn is_spooled(&self) -> bool {
+        !self.places.is_empty()
     }
 
     /// When the batch goes out even if it is not full.
@@ -45,6 +64,38 @@ impl<R: Record> Batch<R> {
 
     pub(crate) fn records(&self) -> &[R] {
         &self.records
+    }
+
+    pub(crate) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Divides the batch into `PARTS`, in order; `part` says into which of them each record goes. A part may be empty.
+    pub(crate) fn divide<const PARTS: usize>(
+        mut self,
+        part: impl Fn(usize, Option<&Place>) -> usize,
+    ) -> [Self; PARTS] {
+        let mut parts = std::array::from_fn(|_| Self {
+            records: Vec::new(),
+            places: Vec::new(),
+            bytes: 0,
+            ticket: self.ticket.split(0),
+            opened: self.opened,
+        });
+        let mut places = self.places.into_iter();
+        for (index, record) in self.records.into_iter().enumerate() {
+            let place = places.next();
+            let into: &mut Self = &mut parts[part(index, place.as_ref())];
+            into.bytes += record.size();
+            into.records.push(record);
+            into.places.extend(place);
+            into.ticket.absorb(self.ticket.split(1));
+        }
+        parts
     }
 
     pub(crate) fn sent(self) {

@@ -1,6 +1,6 @@
 //! Time as the worker sees it, so that tests can turn the clock by hand.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Receiver;
 
@@ -16,6 +16,9 @@ pub(crate) fn after(start: Instant, duration: Duration) -> Instant {
 pub(crate) trait Clock: Send + Sync + 'static {
     fn now(&self) -> Instant;
 
+    /// The time of day, for what is compared with other processes' times.
+    fn system_now(&self) -> SystemTime;
+
     /// A channel that receives one message at `instant`, at once when that has passed.
     fn at(&self, instant: Instant) -> Receiver<Instant>;
 }
@@ -27,6 +30,10 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn system_now(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     fn at(&self, instant: Instant) -> Receiver<Instant> {
@@ -54,6 +61,7 @@ pub(crate) mod manual {
 
     struct State {
         now: Instant,
+        system_now: SystemTime,
         timers: Vec<(Instant, Sender<Instant>)>,
         set: Sender<Duration>,
     }
@@ -61,13 +69,19 @@ pub(crate) mod manual {
     impl ManualClock {
         pub(crate) fn new() -> Self {
             let (sender, set) = unbounded();
-            let state = State { now: Instant::now(), timers: Vec::new(), set: sender };
+            let state = State {
+                now: Instant::now(),
+                system_now: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+                timers: Vec::new(),
+                set: sender,
+            };
             Self { state: Arc::new(Mutex::new(state)), set }
         }
 
         pub(crate) fn advance(&self, by: Duration) {
             let mut state = self.state.lock().unwrap();
             state.now += by;
+            state.system_now += by;
             let now = state.now;
             state.timers.retain(|(at, timer)| {
                 let due = *at <= now;
@@ -82,6 +96,10 @@ pub(crate) mod manual {
     impl Clock for ManualClock {
         fn now(&self) -> Instant {
             self.state.lock().unwrap().now
+        }
+
+        fn system_now(&self) -> SystemTime {
+            self.state.lock().unwrap().system_now
         }
 
         fn at(&self, instant: Instant) -> Receiver<Instant> {

@@ -23,8 +23,10 @@ radiosonde::declare! {
         measurements: {
             /// How many records the batch holds.
             count: "record",
-            /// The length of the body.
+            /// The length of the body, as it is sent.
             bytes: "byte",
+            /// 1 for the first attempt with this batch.
+            attempt,
         },
         metadata: {
             /// The reporter that sends.

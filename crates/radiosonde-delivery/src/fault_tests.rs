@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, unbounded};
 
 use crate::clock::manual::ManualClock;
-use crate::{Backoff, Delivery, DropReason, Encode, Endpoint, HttpSink, Options, Report};
+use crate::{
+    Attempt, Backoff, Delivery, DropReason, Encode, Endpoint, HttpSink, Options, Report, Request,
+};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
@@ -18,8 +20,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\
 struct Lines;
 
 impl Encode<String> for Lines {
-    fn encode(&mut self, records: &[String], body: &mut Vec<u8>) {
-        body.extend_from_slice(records.join("\n").as_bytes());
+    fn encode(&mut self, records: &[String], _attempt: &Attempt, request: &mut Request) {
+        request.body.extend_from_slice(records.join("\n").as_bytes());
     }
 }
 

@@ -1,43 +1,39 @@
-//! The sink that posts batches by HTTP.
+//! The sink that sends batches by HTTP.
 
 use std::fmt;
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, SystemTime};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use radiosonde::span;
 use ureq::Agent;
-use ureq::http::StatusCode;
+use ureq::http;
 
+#[cfg(feature = "tls")]
+use crate::certificates::Certificates;
 use crate::endpoint::Endpoint;
 use crate::events;
-use crate::retry_after::retry_after;
-use crate::sink::{Answer, Sink};
+use crate::exchange::{Encode, Request, Response};
+use crate::sink::{Answer, Attempt, Sink};
 
-/// The most that is read of an answer, in bytes; only then can its connection be used again.
-const ANSWER_BYTES: u64 = 64 * 1024;
+/// The most that is read of an answer, in bytes.
+const ANSWER_BYTES: u64 = 1 << 20;
 
-/// One destination's protocol: how a batch becomes the body of a request.
-pub trait Encode<R>: Send + 'static {
-    /// The `Content-Type` of every body.
-    fn content_type(&self) -> &'static str {
-        "application/json"
-    }
-
-    /// Writes the body of a batch into `body`, which is empty. It is called once per attempt, so that a body can say
-    /// when it was sent; what it says of the records must be the same every time.
-    fn encode(&mut self, records: &[R], body: &mut Vec<u8>);
-}
-
-/// Posts every batch to one endpoint with a blocking client.
+/// Sends every batch to one endpoint with a blocking client.
 ///
-/// Redirects are not followed. An answer of 2xx is a delivery; a network error, a timeout, an answer that is not
-/// HTTP, 408, 429 and 5xx ask for a retry, after `Retry-After` where there is one; anything else is a rejection. Every
-/// request is a span `telemetry.delivery.send` on the global bus.
+/// Redirects are not followed. What an answer means is the encoder's to say, by default [`Response::answer`]. A network
+/// error, a timeout and an answer that is not HTTP ask for a retry. Every request is a span
+/// `telemetry.delivery.send` on the global bus.
 pub struct HttpSink<E> {
     reporter: String,
+    user_agent: String,
     agent: Agent,
     endpoint: Endpoint,
     encoder: E,
-    body: Vec<u8>,
+    compresses: bool,
+    request: Request,
+    compressed: Vec<u8>,
 }
 
 impl<E> HttpSink<E> {
@@ -49,52 +45,99 @@ impl<E> HttpSink<E> {
         endpoint: Endpoint,
         encoder: E,
     ) -> Self {
-        let mut config = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(user_agent);
-        if endpoint.is_loopback() {
-            // A proxy from the environment is for what lies beyond this machine.
-            config = config.proxy(None);
+        Self {
+            reporter: reporter.into(),
+            user_agent: user_agent.to_owned(),
+            agent: configured(user_agent, &endpoint).build().new_agent(),
+            endpoint,
+            encoder,
+            compresses: false,
+            request: Request::new(),
+            compressed: Vec::new(),
         }
-        let agent = config.build().new_agent();
-        Self { reporter: reporter.into(), agent, endpoint, encoder, body: Vec::new() }
     }
 
-    fn post(&self, content_type: &str, timeout: Duration) -> Answer {
-        let sent = self
-            .agent
-            .post(self.endpoint.url())
-            .config()
-            .timeout_global(Some(timeout))
-            .build()
-            .content_type(content_type)
-            .send(self.body.as_slice());
-        let mut response = match sent {
-            Ok(response) => response,
-            Err(error) => return judge_error(&error),
+    /// Whether bodies are compressed with gzip, which they are not by default: ask for it where the destination
+    /// takes it.
+    #[must_use]
+    pub fn gzip(mut self, compresses: bool) -> Self {
+        self.compresses = compresses;
+        self
+    }
+
+    /// Trusts these authorities instead of the public ones.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn trust(mut self, authorities: &Certificates) -> Self {
+        use ureq::tls::{RootCerts, TlsConfig};
+
+        let roots = RootCerts::new_with_certs(&authorities.0);
+        let tls = TlsConfig::builder().root_certs(roots).build();
+        self.agent =
+            configured(&self.user_agent, &self.endpoint).tls_config(tls).build().new_agent();
+        self
+    }
+
+    /// Compresses the request's body where it stands.
+    fn compress(&mut self) {
+        self.compressed.clear();
+        let mut gzip = GzEncoder::new(&mut self.compressed, Compression::fast());
+        // Writing to memory does not fail.
+        let written = gzip.write_all(&self.request.body).and_then(|()| gzip.try_finish());
+        debug_assert!(written.is_ok());
+        drop(gzip);
+        std::mem::swap(&mut self.compressed, &mut self.request.body);
+        self.request.header("content-encoding", "gzip");
+    }
+
+    /// The response, or what is said to the batch when there is none.
+    fn exchange(&self, timeout: Duration) -> Result<Response, Answer> {
+        let request = &self.request;
+        let unsendable = |_| Answer::Rejected {
+            reason: "a header or the query of the request is not valid HTTP".to_owned(),
         };
-        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let after = header.and_then(|header| retry_after(header, SystemTime::now()));
-        // The status is the verdict; an answer that breaks off after it changes nothing.
-        let _ = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_vec();
-        judge_status(response.status(), after)
+        let mut builder = http::Request::builder();
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        let sent = if let Some(query) = &request.query {
+            let uri = format!("{}?{query}", self.endpoint.url());
+            let get = builder.method("GET").uri(uri).body(()).map_err(unsendable)?;
+            let get = self.agent.configure_request(get).timeout_global(Some(timeout)).build();
+            self.agent.run(get)
+        } else {
+            let builder = builder.method("POST").uri(self.endpoint.url());
+            let post = builder.header("content-type", request.content_type);
+            let post = post.body(request.body.as_slice()).map_err(unsendable)?;
+            let post = self.agent.configure_request(post).timeout_global(Some(timeout)).build();
+            self.agent.run(post)
+        };
+        let mut response = sent.map_err(|error| judge_error(&error))?;
+        let mut body = Vec::new();
+        // The status counts, even if the answer breaks off after it.
+        let _ = response.body_mut().as_reader().take(ANSWER_BYTES).read_to_end(&mut body);
+        let status = response.status().as_u16();
+        Ok(Response::read(status, response.headers(), body, SystemTime::now()))
     }
 }
 
-fn judge_status(status: StatusCode, after: Option<Duration>) -> Answer {
-    let reason = format!("answered {}", status.as_u16());
-    match status.as_u16() {
-        200..=299 => Answer::Delivered,
-        408 | 429 | 500..=599 => Answer::Retry { reason, after },
-        _ => Answer::Rejected { reason },
-    }
+fn configured(
+    user_agent: &str,
+    endpoint: &Endpoint,
+) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(user_agent);
+    // A proxy from the environment is for what lies beyond this machine.
+    if endpoint.is_loopback() { config.proxy(None) } else { config }
 }
 
 /// What went wrong on the way is worth another try; what is wrong with the request itself is not.
 fn judge_error(error: &ureq::Error) -> Answer {
-    let reason = error.to_string();
+    // Whatever the client says of a URL, the query of a GET is not for operators.
+    let reason = crate::redact::without_queries(&error.to_string()).into_owned();
     match error {
         ureq::Error::BadUri(_)
         | ureq::Error::Http(_)
@@ -106,16 +149,26 @@ fn judge_error(error: &ureq::Error) -> Answer {
 }
 
 impl<R, E: Encode<R>> Sink<R> for HttpSink<E> {
-    fn send(&mut self, records: &[R], timeout: Duration) -> Answer {
-        self.body.clear();
-        self.encoder.encode(records, &mut self.body);
+    fn send(&mut self, records: &[R], attempt: &Attempt) -> Answer {
+        self.request.clear();
+        self.encoder.encode(records, attempt, &mut self.request);
+        if self.compresses && self.request.query.is_none() {
+            self.compress();
+        }
         let mut span = span!(events::SEND, { reporter: self.reporter });
         span.measurement("count", records.len() as u64);
-        span.measurement("bytes", self.body.len() as u64);
-        let answer = self.post(self.encoder.content_type(), timeout);
+        span.measurement("bytes", self.request.body.len() as u64);
+        span.measurement("attempt", u64::from(attempt.number));
+        let answer = match self.exchange(attempt.timeout) {
+            Ok(response) => self.encoder.judge(records, &response),
+            Err(answer) => answer,
+        };
         match &answer {
-            Answer::Delivered => span.stop(),
-            Answer::Retry { reason, .. } | Answer::Rejected { reason } => span.error(reason),
+            Answer::Delivered | Answer::Each { .. } => span.stop(),
+            Answer::Retry { reason, .. }
+            | Answer::TooLarge { reason }
+            | Answer::Invalid { reason }
+            | Answer::Rejected { reason } => span.error(reason),
         }
         answer
     }
@@ -126,27 +179,7 @@ impl<E> fmt::Debug for HttpSink<E> {
         f.debug_struct("HttpSink")
             .field("reporter", &self.reporter)
             .field("endpoint", &self.endpoint)
+            .field("compresses", &self.compresses)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_status_has_its_meaning() {
-        let meaning = |status| match judge_status(StatusCode::from_u16(status).unwrap(), None) {
-            Answer::Delivered => "delivered",
-            Answer::Retry { .. } => "repeated",
-            Answer::Rejected { .. } => "rejected",
-        };
-        for (statuses, expected) in [
-            (&[200, 204, 299][..], "delivered"),
-            (&[408, 429, 500, 503, 599], "repeated"),
-            (&[100, 301, 307, 400, 401, 404, 413, 499, 600], "rejected"),
-        ] {
-            assert!(statuses.iter().all(|status| meaning(*status) == expected), "{expected}");
-        }
     }
 }

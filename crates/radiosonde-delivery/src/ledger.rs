@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 /// Why a record will never arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,11 +25,19 @@ pub enum DropReason {
     Shutdown,
     /// The sink panicked; the panic was caught.
     SinkPanicked,
+    /// The reporter was told to keep it back, as by a filter that its user gave it.
+    Filtered,
+    /// The spool has reached its size: the newest record is dropped.
+    SpoolFull,
+    /// The record could not be sent before it reached the spool's age.
+    Expired,
+    /// The record was in the spool and cannot be read back.
+    SpoolDamaged,
 }
 
 impl DropReason {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::QueueFull,
         Self::Invalid,
         Self::TooLarge,
@@ -37,6 +46,10 @@ impl DropReason {
         Self::Closed,
         Self::Shutdown,
         Self::SinkPanicked,
+        Self::Filtered,
+        Self::SpoolFull,
+        Self::Expired,
+        Self::SpoolDamaged,
     ];
 
     /// The reason as events and logs name it, such as `queue_full`.
@@ -51,6 +64,10 @@ impl DropReason {
             Self::Closed => "closed",
             Self::Shutdown => "shutdown",
             Self::SinkPanicked => "sink_panicked",
+            Self::Filtered => "filtered",
+            Self::SpoolFull => "spool_full",
+            Self::Expired => "expired",
+            Self::SpoolDamaged => "spool_damaged",
         }
     }
 }
@@ -96,18 +113,24 @@ impl Dropped {
 pub struct Report {
     /// Records that the sink has taken.
     pub sent: u64,
-    /// Records whose fate is open: queued, waiting for a retry, or in a request that has not been answered.
+    /// Records whose fate is open: queued, spooled, waiting for a retry, or in a request that has not been answered.
     pub retained: u64,
+    /// How many of those retained are on disk: in a spool, where they outlive the process.
+    pub spooled: u64,
+    /// How many of those accepted were found in the spool when the delivery started.
+    pub recovered: u64,
     /// Records that will never arrive, by reason.
     pub dropped: Dropped,
     /// Attempts that failed and were repeated or will be. Not part of the balance.
     pub retries: u64,
     /// What went wrong last, such as `answered 503`.
     pub last_failure: Option<String>,
+    /// When the sink last took something.
+    pub last_success: Option<SystemTime>,
 }
 
 impl Report {
-    /// Every record that was offered: `sent + retained + dropped`.
+    /// Every record that was offered, or found in the spool: `sent + retained + dropped`.
     #[must_use]
     pub fn accepted(&self) -> u64 {
         self.sent + self.retained + self.dropped.total()
@@ -123,6 +146,9 @@ impl fmt::Display for Report {
             self.retained,
             self.dropped.total()
         )?;
+        if self.spooled > 0 {
+            write!(f, ", spooled {}", self.spooled)?;
+        }
         for (reason, count) in self.dropped.iter() {
             write!(f, ", {reason} {count}")?;
         }
@@ -137,7 +163,10 @@ pub(crate) struct Ledger {
     sent: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
     retries: AtomicU64,
+    spooled: AtomicU64,
+    recovered: AtomicU64,
     last_failure: Mutex<Option<String>>,
+    last_success: Mutex<Option<SystemTime>>,
     closed: AtomicBool,
     ended: AtomicBool,
 }
@@ -146,20 +175,38 @@ impl Ledger {
     /// Accounts for one more record.
     pub(crate) fn accept(self: &Arc<Self>) -> Ticket {
         self.accepted.fetch_add(1, Ordering::SeqCst);
-        Ticket { ledger: Arc::clone(self), count: 1 }
+        Ticket { ledger: Arc::clone(self), count: 1, is_spooled: false }
+    }
+
+    /// Accounts for records that an earlier process has left in the spool.
+    pub(crate) fn recover(&self, count: u64) {
+        self.accepted.fetch_add(count, Ordering::SeqCst);
+        self.recovered.fetch_add(count, Ordering::SeqCst);
+        self.spooled.fetch_add(count, Ordering::SeqCst);
+    }
+
+    /// A ticket for records that are accounted for and in the spool.
+    pub(crate) fn spooled(self: &Arc<Self>, count: u64) -> Ticket {
+        Ticket { ledger: Arc::clone(self), count, is_spooled: true }
     }
 
     /// Reads outcomes before `accepted`, so that the difference, which is what is retained, is never negative.
     pub(crate) fn report(&self) -> Report {
+        let spooled = self.spooled.load(Ordering::SeqCst);
+        let recovered = self.recovered.load(Ordering::SeqCst);
         let sent = self.sent.load(Ordering::SeqCst);
         let dropped = self.dropped();
-        let accepted = self.accepted.load(Ordering::SeqCst);
+        let retained = self.accepted.load(Ordering::SeqCst) - sent - dropped.total();
         Report {
             sent,
-            retained: accepted - sent - dropped.total(),
+            retained,
+            // What left the spool since it was counted is not retained any more.
+            spooled: spooled.min(retained),
+            recovered,
             dropped,
             retries: self.retries.load(Ordering::Relaxed),
             last_failure: self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_success: *self.last_success.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -173,6 +220,10 @@ impl Ledger {
 
     pub(crate) fn failed(&self, reason: String) {
         *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    pub(crate) fn succeeded(&self, at: SystemTime) {
+        *self.last_success.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// From now on nothing new is taken.
@@ -196,36 +247,61 @@ impl Ledger {
 }
 
 /// Stands for records that are accepted and not settled; a ticket that is merely dropped settles them as lost at
-/// shutdown. So no path, not even an unwinding one, loses a record without counting it.
+/// shutdown, unless they are in the spool and so still there. No path, not even an unwinding one, loses a record
+/// without counting it.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     ledger: Arc<Ledger>,
     count: u64,
+    is_spooled: bool,
 }
 
 impl Ticket {
     pub(crate) fn sent(mut self) {
-        self.ledger.sent.fetch_add(std::mem::take(&mut self.count), Ordering::SeqCst);
+        let count = self.settle();
+        self.ledger.sent.fetch_add(count, Ordering::SeqCst);
     }
 
     pub(crate) fn dropped(mut self, reason: DropReason) {
         self.settle_dropped(reason);
     }
 
-    /// Takes over what another ticket stands for.
+    /// The records are on disk, where they wait without a ticket.
+    pub(crate) fn spool(mut self) {
+        let count = std::mem::take(&mut self.count);
+        self.ledger.spooled.fetch_add(count, Ordering::SeqCst);
+    }
+
+    /// Takes over what another ticket of the same kind stands for.
     pub(crate) fn absorb(&mut self, mut other: Self) {
+        debug_assert_eq!(self.is_spooled, other.is_spooled);
         self.count += std::mem::take(&mut other.count);
     }
 
-    fn settle_dropped(&mut self, reason: DropReason) {
+    /// Hands what `count` of its records stand for to another ticket.
+    pub(crate) fn split(&mut self, count: u64) -> Self {
+        let count = count.min(self.count);
+        self.count -= count;
+        Self { ledger: Arc::clone(&self.ledger), count, is_spooled: self.is_spooled }
+    }
+
+    fn settle(&mut self) -> u64 {
         let count = std::mem::take(&mut self.count);
+        if self.is_spooled {
+            self.ledger.spooled.fetch_sub(count, Ordering::SeqCst);
+        }
+        count
+    }
+
+    fn settle_dropped(&mut self, reason: DropReason) {
+        let count = self.settle();
         self.ledger.dropped[reason as usize].fetch_add(count, Ordering::SeqCst);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.count > 0 {
+        if self.count > 0 && !self.is_spooled {
             self.settle_dropped(DropReason::Shutdown);
         }
     }
@@ -254,6 +330,24 @@ mod tests {
         assert_eq!(report.to_string(), "2 sent, 1 retained, 2 dropped, queue_full 1, shutdown 1");
         drop(waiting);
         assert_eq!(ledger.report().retained, 0);
+    }
+
+    #[test]
+    fn what_is_in_the_spool_stays_retained_when_its_ticket_is_let_go() {
+        let ledger = Arc::new(Ledger::default());
+        ledger.recover(2);
+        ledger.accept().spool();
+        drop(ledger.spooled(3));
+        let report = ledger.report();
+        assert_eq!((report.accepted(), report.retained), (3, 3));
+        assert_eq!((report.spooled, report.recovered), (3, 2));
+
+        let mut read = ledger.spooled(3);
+        read.split(1).sent();
+        read.dropped(DropReason::Expired);
+        let report = ledger.report();
+        assert_eq!((report.sent, report.retained, report.spooled), (1, 0, 0));
+        assert_eq!(report.dropped.count(DropReason::Expired), 2);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+#[cfg(feature = "tls")]
+mod certificates;
 mod clock;
 mod delivery;
 #[cfg(feature = "http")]
 mod endpoint;
 pub mod events;
+#[cfg(feature = "http")]
+mod exchange;
 #[cfg(feature = "http")]
 mod http;
 mod ledger;
@@ -20,15 +24,19 @@ mod time;
 mod uuid;
 mod worker;
 
+#[cfg(feature = "tls")]
+pub use certificates::{CertificateError, Certificates};
 pub use delivery::{Delivery, FlushTimeout, StartError};
 #[cfg(feature = "http")]
 pub use endpoint::{Endpoint, EndpointError};
 #[cfg(feature = "http")]
-pub use http::{Encode, HttpSink};
+pub use exchange::{Encode, Request, Response};
+#[cfg(feature = "http")]
+pub use http::HttpSink;
 pub use ledger::{DropReason, Dropped, Report};
 pub use options::{Backoff, Options};
 pub use queue::Queue;
-pub use sink::{Answer, Record, Sink};
+pub use sink::{Answer, Attempt, Record, Sink, Spooled, Verdict};
 pub use time::Timestamp;
 pub use uuid::Uuid;
 

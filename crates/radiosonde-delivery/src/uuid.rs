@@ -39,6 +39,24 @@ impl Uuid {
         let milliseconds = since.as_millis() & 0xffff_ffff_ffff;
         Self(milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | u128::from(random >> 2))
     }
+
+    /// The id as it is written to a spool.
+    ///
+    /// ```
+    /// use radiosonde_delivery::Uuid;
+    /// let id = Uuid::at(std::time::SystemTime::now());
+    /// assert_eq!(Uuid::from_bytes(id.to_bytes()), id);
+    /// ```
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// An id that was made before.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(bytes))
+    }
 }
 
 impl fmt::Display for Uuid {

@@ -14,7 +14,7 @@ use crate::ledger::{DropReason, Dropped};
 use crate::options::Options;
 use crate::queue::{Entry, Queue};
 use crate::random::Random;
-use crate::sink::{Answer, Record, Sink};
+use crate::sink::{Answer, Attempt, Record, Sink, Verdict};
 
 /// What the worker is told from outside.
 pub(crate) enum Command {
@@ -37,7 +37,9 @@ pub(crate) struct Worker<R: Record, S: Sink<R>> {
     random: Random,
     /// A record that did not fit into the batch before it.
     carried: Option<Entry<R>>,
-    /// Records that have been sent or dropped by this worker.
+    /// Records that this worker has begun with.
+    taken: usize,
+    /// Those of them that have been sent or dropped.
     settled: usize,
     /// Who waits for `settled` to reach which number.
     flushes: Vec<(usize, Sender<()>)>,
@@ -65,6 +67,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             commands,
             random: Random::from_system(),
             carried: None,
+            taken: 0,
             settled: 0,
             flushes: Vec::new(),
             closing: None,
@@ -77,11 +80,9 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     pub(crate) fn run(mut self) {
         self.queue.enter_worker_thread();
         while let Some(batch) = self.collect() {
-            let records = batch.records().len();
             if self.deliver(batch).is_break() {
                 break;
             }
-            self.settled += records;
             self.announce_losses();
             self.answer_flushes();
         }
@@ -91,13 +92,9 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     /// None when everything is sent and a shutdown wants the worker to end.
     fn collect(&mut self) -> Option<Batch<R>> {
         // A queue that never runs empty must not keep the commands from being heard.
-        while let Ok(command) = self.commands.try_recv() {
-            self.obey(Some(command), 0);
-        }
-        let mut batch = None;
-        if let Some(entry) = self.carried.take() {
-            self.add(&mut batch, entry);
-        }
+        self.obey_all();
+        let now = self.clock.now();
+        let mut batch = self.carried.take().map(|entry| Batch::open(entry, now));
         loop {
             if self.queue.ledger.has_ended() {
                 return None;
@@ -121,28 +118,30 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
                 recv(self.entries) -> entry => if let Ok(entry) = entry {
                     self.add(&mut batch, entry);
                 },
-                recv(self.commands) -> command => {
-                    let open = batch.as_ref().map_or(0, |open| open.records().len());
-                    self.obey(command.ok(), open);
-                }
+                recv(self.commands) -> command => self.obey(command.ok()),
                 recv(due) -> _ => return batch,
             }
         }
     }
 
     fn add(&mut self, batch: &mut Option<Batch<R>>, entry: Entry<R>) {
+        self.taken += 1;
         match batch {
             None => *batch = Some(Batch::open(entry, self.clock.now())),
             Some(open) => self.carried = open.push(entry, &self.options).err(),
         }
     }
 
-    /// `open` is the number of records that the worker holds in a batch.
-    fn obey(&mut self, command: Option<Command>, open: usize) {
+    fn obey_all(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(Some(command));
+        }
+    }
+
+    fn obey(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Flush(done)) => {
-                let held = open + usize::from(self.carried.is_some()) + self.entries.len();
-                self.flushes.push((self.settled + held, done));
+                self.flushes.push((self.taken + self.entries.len(), done));
             }
             Some(Command::Shutdown(deadline)) => self.closing = Some(deadline),
             Some(Command::AnnounceLosses) => self.announce_losses(),
@@ -163,47 +162,118 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         });
     }
 
-    /// Sends one batch, again and again if it must be. Breaks when a shutdown leaves no time for more; the batch is
-    /// then dropped as it is, which its ticket accounts for.
+    /// Sends one batch, in ever smaller parts if it must be. Breaks when a shutdown leaves no time for more; what is
+    /// left is then dropped as it is, which its tickets account for.
     fn deliver(&mut self, batch: Batch<R>) -> ControlFlow<()> {
-        for failed in 1.. {
-            let Some(timeout) = self.time_for_a_request() else {
-                return ControlFlow::Break(());
-            };
-            let sink = &mut self.sink;
-            let answer = catch_unwind(AssertUnwindSafe(|| sink.send(batch.records(), timeout)));
-            let (reason, asked_for) = match answer {
-                Ok(Answer::Delivered) => {
-                    batch.sent();
-                    break;
-                }
-                Ok(Answer::Retry { reason, after: asked_for }) => (reason, asked_for),
-                Ok(Answer::Rejected { reason }) => {
-                    self.queue.ledger.failed(reason);
-                    batch.dropped(DropReason::Rejected);
-                    break;
-                }
-                Err(_) => {
-                    self.queue.ledger.failed("the sink panicked".to_owned());
-                    batch.dropped(DropReason::SinkPanicked);
-                    break;
-                }
-            };
-            self.queue.ledger.failed(reason);
-            if failed >= self.options.backoff.attempts {
-                batch.dropped(DropReason::RetriesExhausted);
-                break;
+        // The first part is on top, so that records are settled in their order.
+        let mut parts = vec![batch];
+        while let Some(part) = parts.pop() {
+            if let Some([first, second]) = self.deliver_part(part)? {
+                parts.extend([second, first]);
             }
-            self.queue.ledger.retried();
-            let wait = self.options.backoff.wait(failed, asked_for, self.random.fraction());
-            let until = after(self.clock.now(), wait);
-            self.pause(until, asked_for.is_some(), batch.records().len())?;
         }
         ControlFlow::Continue(())
     }
 
+    /// Offers a batch again and again, if it must be, until it is settled or the sink wants its halves.
+    fn deliver_part(&mut self, mut batch: Batch<R>) -> ControlFlow<(), Option<[Batch<R>; 2]>> {
+        let mut last: Option<Attempt> = None;
+        loop {
+            let Some(timeout) = self.time_for_a_request() else {
+                return ControlFlow::Break(());
+            };
+            let now = self.clock.system_now();
+            let attempt = match &last {
+                None => Attempt::first(now, timeout),
+                Some(last) => last.again(now, timeout),
+            };
+            let sink = &mut self.sink;
+            let answer = catch_unwind(AssertUnwindSafe(|| sink.send(batch.records(), &attempt)));
+            let (reason, asked_for) = match answer {
+                Ok(Answer::Delivered) => {
+                    self.sent(batch);
+                    return ControlFlow::Continue(None);
+                }
+                Ok(Answer::Retry { reason, after }) => (reason, after),
+                Ok(Answer::TooLarge { reason }) => {
+                    return ControlFlow::Continue(self.halve(batch, DropReason::TooLarge, reason));
+                }
+                Ok(Answer::Invalid { reason }) => {
+                    return ControlFlow::Continue(self.halve(batch, DropReason::Rejected, reason));
+                }
+                Ok(Answer::Rejected { reason }) => {
+                    self.dropped(batch, DropReason::Rejected, reason);
+                    return ControlFlow::Continue(None);
+                }
+                Ok(Answer::Each { verdicts, reason, after }) => {
+                    let [delivered, rejected, rest] =
+                        batch.divide(|index, _| match verdicts.get(index) {
+                            None | Some(Verdict::Delivered) => 0,
+                            Some(Verdict::Rejected) => 1,
+                            Some(Verdict::Retry) => 2,
+                        });
+                    self.sent(delivered);
+                    if !rejected.records().is_empty() {
+                        self.dropped(rejected, DropReason::Rejected, reason.clone());
+                    }
+                    if rest.records().is_empty() {
+                        return ControlFlow::Continue(None);
+                    }
+                    batch = rest;
+                    (reason, after)
+                }
+                Err(_) => {
+                    self.dropped(batch, DropReason::SinkPanicked, "the sink panicked".to_owned());
+                    return ControlFlow::Continue(None);
+                }
+            };
+            let failed = attempt.number;
+            if failed >= self.options.backoff.attempts {
+                self.dropped(batch, DropReason::RetriesExhausted, reason);
+                return ControlFlow::Continue(None);
+            }
+            self.queue.ledger.failed(reason);
+            self.queue.ledger.retried();
+            let wait = self.options.backoff.wait(failed, asked_for, self.random.fraction());
+            let until = after(self.clock.now(), wait);
+            self.pause(until, asked_for.is_some())?;
+            last = Some(attempt);
+        }
+    }
+
+    fn sent(&mut self, batch: Batch<R>) {
+        if batch.records().is_empty() {
+            return;
+        }
+        self.settled += batch.records().len();
+        self.queue.ledger.succeeded(self.clock.system_now());
+        batch.sent();
+    }
+
+    fn dropped(&mut self, batch: Batch<R>, why: DropReason, reason: String) {
+        self.settled += batch.records().len();
+        self.queue.ledger.failed(reason);
+        batch.dropped(why);
+    }
+
+    /// The halves of a batch that was refused as a whole; one record alone is dropped.
+    fn halve(&mut self, batch: Batch<R>, why: DropReason, reason: String) -> Option<[Batch<R>; 2]> {
+        let half = batch.records().len() / 2;
+        if half == 0 {
+            self.dropped(batch, why, reason);
+            return None;
+        }
+        if why == DropReason::TooLarge {
+            // So that every later batch does not have to be refused first.
+            self.options.batch_bytes = self.options.batch_bytes.min(batch.bytes() / 2).max(1);
+        }
+        self.queue.ledger.failed(reason);
+        Some(batch.divide(|index, _| usize::from(index >= half)))
+    }
+
     /// None when the shutdown's deadline has passed.
-    fn time_for_a_request(&self) -> Option<Duration> {
+    fn time_for_a_request(&mut self) -> Option<Duration> {
+        self.obey_all();
         if self.queue.ledger.has_ended() {
             return None;
         }
@@ -216,7 +286,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
 
     /// Waits until `until`, or less long when a shutdown will not wait so long: then a wait of our own choosing is cut
     /// short for one last attempt, one that the sink asked for is not.
-    fn pause(&mut self, until: Instant, asked_for: bool, open: usize) -> ControlFlow<()> {
+    fn pause(&mut self, until: Instant, asked_for: bool) -> ControlFlow<()> {
         let over = self.clock.at(until);
         loop {
             if self.closing.is_some_and(|deadline| deadline <= until) {
@@ -228,7 +298,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             }
             select! {
                 recv(over) -> _ => return ControlFlow::Continue(()),
-                recv(self.commands) -> command => self.obey(command.ok(), open),
+                recv(self.commands) -> command => self.obey(command.ok()),
             }
         }
     }

@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::clock::FOR_EVER;
 use crate::clock::manual::ManualClock;
 use crate::worker::Command;
-use crate::{Answer, Backoff, Delivery, DropReason, Options, Queue, Record, Sink};
+use crate::{Answer, Attempt, Backoff, Delivery, DropReason, Options, Queue, Record, Sink};
 
 /// Long enough for whatever a test waits for; reached only when it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,9 +33,9 @@ struct Scripted {
 }
 
 impl Sink<Item> for Scripted {
-    fn send(&mut self, records: &[Item], timeout: Duration) -> Answer {
+    fn send(&mut self, records: &[Item], attempt: &Attempt) -> Answer {
         // The test may have ended.
-        let _ = self.timeouts.send(timeout);
+        let _ = self.timeouts.send(attempt.timeout);
         self.offered.send(records.iter().map(|item| item.0).collect()).unwrap();
         self.answers.recv().unwrap_or(Answer::Delivered)
     }
@@ -178,7 +178,7 @@ fn a_rejected_batch_is_dropped_at_once_and_the_sink_hears_of_it() {
 fn a_sink_that_panics_costs_its_batch_and_nothing_else() {
     struct Panicking(Sender<usize>);
     impl Sink<Item> for Panicking {
-        fn send(&mut self, records: &[Item], _timeout: Duration) -> Answer {
+        fn send(&mut self, records: &[Item], _attempt: &Attempt) -> Answer {
             assert_ne!(records[0].0, 1, "a deliberate panic");
             self.0.send(records[0].0).unwrap();
             Answer::Delivered
@@ -330,7 +330,7 @@ fn dropping_the_delivery_flushes_within_its_deadline() {
 fn a_delivery_does_not_feed_on_what_its_own_worker_causes() {
     struct Feeding(Receiver<Queue<Item>>);
     impl Sink<Item> for Feeding {
-        fn send(&mut self, _records: &[Item], _timeout: Duration) -> Answer {
+        fn send(&mut self, _records: &[Item], _attempt: &Attempt) -> Answer {
             let queue = self.0.recv_timeout(PATIENCE).unwrap();
             queue.try_push(Item(9));
             queue.refuse(DropReason::Invalid);
@@ -354,7 +354,7 @@ fn the_balance_holds_while_threads_push_and_a_sink_fails_at_random() {
         delivered: Arc<std::sync::atomic::AtomicU64>,
     }
     impl Sink<Item> for Fickle {
-        fn send(&mut self, records: &[Item], _timeout: Duration) -> Answer {
+        fn send(&mut self, records: &[Item], _attempt: &Attempt) -> Answer {
             self.turns += 1;
             match self.turns % 5 {
                 0 => Answer::Rejected { reason: "no".to_owned() },
@@ -439,7 +439,7 @@ fn endless_durations_and_odd_names_do_not_panic() {
 
     struct Nowhere;
     impl Sink<Item> for Nowhere {
-        fn send(&mut self, _records: &[Item], _timeout: Duration) -> Answer {
+        fn send(&mut self, _records: &[Item], _attempt: &Attempt) -> Answer {
             Answer::Delivered
         }
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use radiosonde::{AttachError, Bus, FailurePolicy};
 use radiosonde_delivery as delivery;
-use radiosonde_delivery::{Answer, Delivery, DropReason, FlushTimeout, Options, Report, Sink};
+use radiosonde_delivery::{
+    Answer, Attempt, Delivery, DropReason, FlushTimeout, Options, Report, Sink,
+};
 
 use crate::FAILURE;
 use crate::failures::Failures;
@@ -237,7 +239,7 @@ impl LineSink {
 }
 
 impl Sink<String> for LineSink {
-    fn send(&mut self, lines: &[String], _timeout: Duration) -> Answer {
+    fn send(&mut self, lines: &[String], _attempt: &Attempt) -> Answer {
         match self.write(lines.iter().map(String::as_str)) {
             Ok(()) => Answer::Delivered,
             // Some of it may be written: to write it again could double lines.

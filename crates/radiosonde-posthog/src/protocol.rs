@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use radiosonde::OwnedValue;
 use radiosonde_delivery::redact::without_queries;
-use radiosonde_delivery::{Encode, Timestamp};
+use radiosonde_delivery::{Attempt, Encode, Request, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::record::Record;
@@ -53,9 +53,9 @@ impl BatchProtocol {
 }
 
 impl Encode<Record> for BatchProtocol {
-    fn encode(&mut self, records: &[Record], body: &mut Vec<u8>) {
+    fn encode(&mut self, records: &[Record], attempt: &Attempt, request: &mut Request) {
         // Writing to memory does not fail, and every key is text.
-        let written = serde_json::to_writer(body, &self.body(records, SystemTime::now()));
+        let written = serde_json::to_writer(&mut request.body, &self.body(records, attempt.at));
         debug_assert!(written.is_ok());
     }
 }
