@@ -4,6 +4,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64, fence};
 
+use smallvec::SmallVec;
+
+use crate::buckets::bucket_index;
+use crate::exponential::ExponentialCell;
 use crate::extract::SkipReason;
 use crate::metric::{Kind, Metric};
 use crate::threads::{SLOTS, Slot};
@@ -16,6 +20,10 @@ pub(crate) const GROUP: usize = 16;
 pub(crate) struct Layout {
     kind: Kind,
     bounds: Box<[f64]>,
+    /// Histograms have exponential buckets, too.
+    pub(crate) exponential: bool,
+    /// How many exemplars each series keeps.
+    pub(crate) exemplars: usize,
 }
 
 /// The words before the buckets of a histogram.
@@ -29,11 +37,16 @@ const NEVER: u64 = 0x7ff8_7261_6469_6f21;
 impl Layout {
     /// That of a counter.
     pub(crate) fn counter() -> Self {
-        Self { kind: Kind::Counter, bounds: [].into() }
+        Self { kind: Kind::Counter, bounds: [].into(), exponential: false, exemplars: 0 }
     }
 
     pub(crate) fn new(metric: &Metric) -> Self {
-        Self { kind: metric.kind(), bounds: metric.bucket_bounds().into() }
+        Self {
+            kind: metric.kind(),
+            bounds: metric.bucket_bounds().into(),
+            exponential: metric.native || metric.quantiles.is_some(),
+            exemplars: if metric.exemplars { metric.bucket_bounds().len() + 1 } else { 0 },
+        }
     }
 
     pub(crate) fn is_counter(&self) -> bool {
@@ -58,13 +71,10 @@ impl Layout {
         if self.kind == Kind::LastValue { NEVER } else { 0 }
     }
 
-    fn bucket(&self, number: f64) -> usize {
-        // Counting is quicker than searching as long as the bounds are few: it has no branches.
-        if self.bounds.len() <= 16 {
-            self.bounds.iter().map(|bound| usize::from(*bound < number)).sum()
-        } else {
-            self.bounds.partition_point(|bound| *bound < number)
-        }
+    /// Which bucket is for this number.
+    #[inline(always)]
+    pub(crate) fn bucket(&self, number: f64) -> usize {
+        bucket_index(&self.bounds, number)
     }
 }
 
@@ -89,7 +99,7 @@ impl Cells {
         Self {
             home: AtomicU32::new(NOBODY),
             width: width as u32,
-            own: Block::new(width, layout.empty()),
+            own: Block::new(width, layout.empty(), layout.exponential),
             others: OnceLock::new(),
         }
     }
@@ -140,7 +150,8 @@ impl Cells {
         number: f64,
     ) -> Result<(), SkipReason> {
         let bucket = layout.bucket(number);
-        let cell = self.block(slot).cell(self.width as usize, offset);
+        let block = self.block(slot);
+        let cell = block.cell(self.width as usize, offset);
         let sum = f64::from_bits(cell[SUM].load(Relaxed)) + number;
         if !sum.is_finite() {
             return Err(SkipReason::Overflow);
@@ -152,6 +163,9 @@ impl Cells {
         fence(Release);
         cell[SUM].store(sum.to_bits(), Relaxed);
         bucket.store(bucket.load(Relaxed) + 1, Relaxed);
+        if let Some(exponential) = block.exponential.get(offset) {
+            exponential.record(number);
+        }
         cell[SEQUENCE].store(sequence.wrapping_add(2), Release);
         Ok(())
     }
@@ -180,7 +194,12 @@ impl Cells {
             return &self.own;
         }
         let others = self.others.get_or_init(Box::default);
-        others.get_or_init(slot, || Block::new(self.width as usize, 0))
+        others.get_or_init(slot, || Block::new(self.width as usize, 0, self.has_exponential()))
+    }
+
+    /// Whether histograms have exponential buckets, too.
+    pub(crate) fn has_exponential(&self) -> bool {
+        !self.own.exponential.is_empty()
     }
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {
@@ -207,49 +226,83 @@ impl Cells {
 
     /// Adds the buckets of the histogram with this offset to `buckets`, and returns the sum of what is in them.
     ///
-    /// Writers are never waited for in the sense of a lock: one that writes without a pause makes the reader try again.
+    /// Writers never wait; one that writes without a pause makes the reader try again.
     pub(crate) fn read_histogram(&self, offset: usize, buckets: &mut [u64]) -> f64 {
-        let mut copy = [0; 64];
-        let mut large = Vec::new();
-        let copy = match copy.get_mut(..buckets.len()) {
-            Some(copy) => copy,
-            None => {
-                large.resize(buckets.len(), 0);
-                &mut large[..]
-            }
-        };
+        let mut copy = SmallVec::<[u64; 32]>::from_elem(0, buckets.len());
         let mut sum = 0.0;
         for block in self.blocks() {
-            sum += read_whole(block.cell(self.width as usize, offset), copy);
-            buckets.iter_mut().zip(&*copy).for_each(|(bucket, count)| *bucket += count);
+            let cell = block.cell(self.width as usize, offset);
+            let mut read = || copy_histogram(cell, &mut copy);
+            sum += loop {
+                if let Some(sum) = read_whole(|| sequence(cell), &mut read) {
+                    break sum;
+                }
+            };
+            buckets.iter_mut().zip(&copy).for_each(|(bucket, count)| *bucket += count);
         }
         sum.clamp(f64::MIN, f64::MAX)
     }
+
+    /// As [`Cells::read_histogram`], for one that has exponential buckets, too, which `read` is given.
+    ///
+    /// Reading those takes so long that writers who never pause could keep the reader from ever finding it whole. Then it
+    /// takes what it finds, in which the last few events may be missing here and counted there.
+    pub(crate) fn read_exponential<R>(
+        &self,
+        offset: usize,
+        buckets: &mut [u64],
+        read: impl Fn(&mut dyn Iterator<Item = &ExponentialCell>) -> R,
+    ) -> (f64, R) {
+        let cells = || self.blocks().map(|block| block.cell(self.width as usize, offset));
+        let mut read = || {
+            buckets.fill(0);
+            let mut copy = SmallVec::<[u64; 32]>::from_elem(0, buckets.len());
+            let mut sum = 0.0;
+            for cell in cells() {
+                sum += copy_histogram(cell, &mut copy);
+                buckets.iter_mut().zip(&copy).for_each(|(bucket, count)| *bucket += count);
+            }
+            let exponential = read(&mut self.blocks().filter_map(|it| it.exponential.get(offset)));
+            (sum.clamp(f64::MIN, f64::MAX), exponential)
+        };
+        // Each only grows, so their sum stays the same only if all of them do.
+        let sequences =
+            || cells().try_fold(0, |sum: u64, cell| Some(sum.wrapping_add(sequence(cell)?)));
+        read_whole(sequences, &mut read).unwrap_or_else(read)
+    }
 }
 
-/// Copies the buckets of one cell as they were at one moment, and returns the sum at that moment.
-fn read_whole(cell: &[AtomicU64], buckets: &mut [u64]) -> f64 {
-    let mut attempts = 0_u32;
-    loop {
-        let before = cell[SEQUENCE].load(Acquire);
-        if before % 2 == 0 {
-            let sum = f64::from_bits(cell[SUM].load(Relaxed));
-            for (bucket, word) in buckets.iter_mut().zip(&cell[BUCKETS..]) {
-                *bucket = word.load(Relaxed);
-            }
+/// The sequence number of a histogram that nobody is writing to right now.
+fn sequence(cell: &[AtomicU64]) -> Option<u64> {
+    Some(cell[SEQUENCE].load(Acquire)).filter(|sequence| sequence % 2 == 0)
+}
+
+/// What was read while the sequence number stayed the same; `None` when that took too many attempts.
+fn read_whole<R>(sequence: impl Fn() -> Option<u64>, read: &mut impl FnMut() -> R) -> Option<R> {
+    for attempt in 1..=1_024 {
+        if let Some(before) = sequence() {
+            let state = read();
             fence(Acquire);
-            if cell[SEQUENCE].load(Relaxed) == before {
-                return sum;
+            if sequence() == Some(before) {
+                return Some(state);
             }
         }
-        attempts += 1;
-        if attempts % 64 == 0 {
+        if attempt % 64 == 0 {
             // The writer was put aside half-way, or never pauses: let it go on.
             std::thread::yield_now();
         } else {
             std::hint::spin_loop();
         }
     }
+    None
+}
+
+/// Copies the buckets of one cell, and returns its sum.
+fn copy_histogram(cell: &[AtomicU64], buckets: &mut [u64]) -> f64 {
+    for (bucket, word) in buckets.iter_mut().zip(&cell[BUCKETS..]) {
+        *bucket = word.load(Relaxed);
+    }
+    f64::from_bits(cell[SUM].load(Relaxed))
 }
 
 /// The cells of a group of series for one thread, on cache lines of their own.
@@ -258,18 +311,25 @@ struct Block {
     words: Box<[AtomicU64]>,
     /// Where a cache line begins.
     start: usize,
+    /// One for each series, or none.
+    exponential: Box<[ExponentialCell]>,
 }
 
 const LINE: usize = 64;
 const WORDS_OF_LINE: usize = LINE / size_of::<AtomicU64>();
 
 impl Block {
-    fn new(width: usize, empty: u64) -> Self {
+    fn new(width: usize, empty: u64, exponential: bool) -> Self {
         let used = (GROUP * width).next_multiple_of(WORDS_OF_LINE);
         let words: Box<[_]> =
             (0..used + WORDS_OF_LINE - 1).map(|_| AtomicU64::new(empty)).collect();
         let start = words.as_ptr().addr().next_multiple_of(LINE) - words.as_ptr().addr();
-        Self { words, start: start / size_of::<AtomicU64>() }
+        let exponential = if exponential { GROUP } else { 0 };
+        Self {
+            words,
+            start: start / size_of::<AtomicU64>(),
+            exponential: (0..exponential).map(|_| ExponentialCell::default()).collect(),
+        }
     }
 
     #[inline(always)]

@@ -77,7 +77,7 @@ pub use metric::{
 };
 pub use names::{MetricName, exported_name, exported_tag};
 pub use option::ReporterOption;
-pub use snapshot::{MetricSnapshot, SeriesSnapshot, SeriesValue, Snapshot};
+pub use snapshot::{DeltaReader, MetricSnapshot, SeriesSnapshot, SeriesValue, Snapshot};
 pub use store::{Attached, Store};
 pub use tags::{MAXIMUM_TAG_SET_LENGTH, TagSet, TagValues};
 pub use unit::Unit;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::{Duration, SystemTime};
 
 use crate::cell::{Cells, GROUP, Layout};
+use crate::exemplar::ExemplarSlot;
 use crate::tags::TagSet;
 
 /// The texts of tags, in the order of the metric's tags.
@@ -40,6 +41,8 @@ pub(crate) struct Series {
 
 /// A bit of the state: the series is in no table any more.
 const REMOVED: u32 = 1;
+/// A bit of the state, where series expire: something was recorded since [`Series::was_touched`] was asked last.
+const TOUCHED: u32 = 2;
 
 impl Series {
     pub(crate) fn new(number: u32, created: SystemTime, tags: &(impl TagTexts + ?Sized)) -> Self {
@@ -60,6 +63,11 @@ impl Series {
         self.tags.values()
     }
 
+    /// What tells its tags from those of others.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.tags.as_bytes()
+    }
+
     /// Whether it has these tags, value by value: equal hashes are not enough.
     #[inline(always)]
     pub(crate) fn has(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
@@ -68,6 +76,19 @@ impl Series {
 
     pub(crate) fn is_removed(&self) -> bool {
         self.state.load(Relaxed) & REMOVED != 0
+    }
+
+    /// Says that something was recorded.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        if self.state.load(Relaxed) & TOUCHED == 0 {
+            self.state.fetch_or(TOUCHED, Relaxed);
+        }
+    }
+
+    /// Whether something was recorded since this was asked last.
+    pub(crate) fn was_touched(&self) -> bool {
+        self.state.fetch_and(!TOUCHED, Relaxed) & TOUCHED != 0
     }
 
     pub(crate) fn remove(&self) {
@@ -80,11 +101,23 @@ impl Series {
 pub(crate) struct Group {
     series: [OnceLock<Series>; GROUP],
     pub(crate) cells: Cells,
+    /// For each series one, or one for each bucket, or none.
+    exemplars: Box<[ExemplarSlot]>,
 }
 
 impl Group {
     pub(crate) fn new(layout: &Layout) -> Self {
-        Self { series: [const { OnceLock::new() }; GROUP], cells: Cells::new(layout) }
+        Self {
+            series: [const { OnceLock::new() }; GROUP],
+            cells: Cells::new(layout),
+            exemplars: (0..GROUP * layout.exemplars).map(|_| ExemplarSlot::default()).collect(),
+        }
+    }
+
+    /// Where the exemplars of the series with this offset are kept, each with its bucket.
+    pub(crate) fn exemplars(&self, offset: usize) -> &[ExemplarSlot] {
+        let width = self.exemplars.len() / GROUP;
+        &self.exemplars[offset * width..][..width]
     }
 
     /// The series with this offset, if it was created already.

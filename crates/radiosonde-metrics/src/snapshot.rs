@@ -3,17 +3,22 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::cell::{GROUP, Layout};
+use crate::cell::{Cells, GROUP, Layout};
 use crate::check::OVERFLOW_TAG;
-use crate::exemplar::Exemplar;
-use crate::exponential::ExponentialHistogram;
+use crate::exemplar::{Exemplar, ExemplarSlot};
+use crate::exponential::{self, ExponentialHistogram};
 use crate::metric::{Kind, Metric};
 use crate::series::{Group, Series};
+
+mod delta;
+
+pub use self::delta::DeltaReader;
 
 /// All metrics of a store, in the order of their definition, followed by those about the store itself.
 #[derive(Debug)]
 pub struct Snapshot {
     pub(crate) metrics: Vec<MetricSnapshot>,
+    pub(crate) since: Option<SystemTime>,
 }
 
 impl Snapshot {
@@ -21,6 +26,13 @@ impl Snapshot {
     #[must_use]
     pub fn metrics(&self) -> &[MetricSnapshot] {
         &self.metrics
+    }
+
+    /// Since when the values have accumulated, if they are those of a [`DeltaReader`]; otherwise that is for each series
+    /// when it came up.
+    #[must_use]
+    pub fn since(&self) -> Option<SystemTime> {
+        self.since
     }
 
     /// The value of the series of this metric (by its dotted name) with exactly these values of its tags, in the order
@@ -39,10 +51,12 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct MetricSnapshot {
     metric: Arc<Metric>,
-    rows: Rows,
+    rows: Arc<Rows>,
     /// When the overflow series came up. It is the last one, behind the rows.
     overflow: Option<SystemTime>,
     values: Values,
+    /// As many for each series, which may be none.
+    exemplars: Vec<Option<Exemplar>>,
 }
 
 /// The series that the values belong to.
@@ -62,17 +76,30 @@ pub(crate) enum Values {
     Counts(Vec<u64>),
     Numbers(Vec<f64>),
     /// For each series its sum, and as many buckets as a histogram has.
-    Histograms {
-        sums: Vec<f64>,
-        buckets: Vec<u64>,
-        width: usize,
-    },
+    Histograms(Histograms),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Histograms {
+    sums: Vec<f64>,
+    buckets: Vec<u64>,
+    /// How many buckets each has.
+    width: usize,
+    /// For native ones.
+    exponential: Vec<ExponentialHistogram>,
+    quantiles: Vec<(f64, f64)>,
+    levels: Vec<f64>,
 }
 
 impl MetricSnapshot {
     /// The values of series that are not in a table.
-    pub(crate) fn new(metric: Arc<Metric>, series: Vec<Series>, values: Values) -> Self {
-        Self { metric, rows: Rows::Made(series), overflow: None, values }
+    pub(crate) fn new(
+        metric: Arc<Metric>,
+        series: Vec<Series>,
+        overflow: Option<SystemTime>,
+        values: Values,
+    ) -> Self {
+        Self { metric, rows: Arc::new(Rows::Made(series)), overflow, values, exemplars: Vec::new() }
     }
 
     /// Reads the series of these groups.
@@ -89,20 +116,29 @@ impl MetricSnapshot {
         // In the order of creation: that of each thread's groups is merged.
         let mut order: Vec<u64> = indexed.collect();
         order.sort();
-        let mut values = Values::new(metric.kind(), layout.buckets(), order.len() + 1);
+        let mut values = Values::new(metric, layout, order.len() + 1);
+        let mut exemplars = Vec::new();
+        let mut read = |group: &Group, offset| {
+            let is_set = values.push(group, offset);
+            if is_set {
+                exemplars.extend(group.exemplars(offset).iter().map(ExemplarSlot::read));
+            }
+            is_set
+        };
         let series = order.into_iter().map(|key| key as u32);
         let series = series.filter(|index| {
             let index = *index as usize;
-            values.push(&groups[index / GROUP], index % GROUP)
+            read(&groups[index / GROUP], index % GROUP)
         });
         let series = series.collect();
-        let overflow = overflow.filter(|group| values.push(group, 0));
+        let overflow = overflow.filter(|group| read(group, 0));
         let overflow = overflow.and_then(|group| group.get(0)).map(Series::created);
         Self {
             metric: Arc::clone(metric),
-            rows: Rows::Recorded { groups, series },
+            rows: Arc::new(Rows::Recorded { groups, series }),
             overflow,
             values,
+            exemplars,
         }
     }
 
@@ -112,9 +148,15 @@ impl MetricSnapshot {
     }
 
     /// The series, in the order in which they came up; the overflow series, if there is one, is last.
+    #[must_use]
     pub fn series(&self) -> impl ExactSizeIterator<Item = SeriesSnapshot<'_>> {
-        let length = self.rows.len() + usize::from(self.overflow.is_some());
-        (0..length).map(|index| SeriesSnapshot { metric: self, index })
+        (0..self.len()).map(|index| SeriesSnapshot { metric: self, index })
+    }
+}
+
+impl MetricSnapshot {
+    fn len(&self) -> usize {
+        self.rows.len() + usize::from(self.overflow.is_some())
     }
 }
 
@@ -161,14 +203,8 @@ impl<'a> SeriesSnapshot<'a> {
         match &self.metric.values {
             Values::Counts(counts) => SeriesValue::Count(counts[self.index]),
             Values::Numbers(numbers) => SeriesValue::Number(numbers[self.index]),
-            Values::Histograms { sums, buckets, width } => {
-                let buckets = &buckets[self.index * width..][..*width];
-                let sum = sums[self.index];
-                if self.metric.metric.kind() == Kind::Summary {
-                    SeriesValue::Summary { count: buckets.iter().sum(), sum, quantiles: &[] }
-                } else {
-                    SeriesValue::Distribution { buckets, sum, exponential: None }
-                }
+            Values::Histograms(histograms) => {
+                histograms.value(self.metric.metric.kind(), self.index)
             }
         }
     }
@@ -183,7 +219,8 @@ impl<'a> SeriesSnapshot<'a> {
     /// The last exemplars, if the metric keeps them: one for a counter, and one for each bucket of a distribution.
     #[must_use]
     pub fn exemplars(&self) -> &'a [Option<Exemplar>] {
-        &[]
+        let width = self.metric.exemplars.len() / self.metric.len();
+        &self.metric.exemplars[self.index * width..][..width]
     }
 }
 
@@ -217,15 +254,18 @@ pub enum SeriesValue<'a> {
 }
 
 impl Values {
-    fn new(kind: Kind, width: usize, series: usize) -> Self {
-        match kind {
+    fn new(metric: &Metric, layout: &Layout, series: usize) -> Self {
+        match metric.kind() {
             Kind::Counter => Self::Counts(Vec::with_capacity(series)),
             Kind::Sum | Kind::LastValue => Self::Numbers(Vec::with_capacity(series)),
-            Kind::Summary | Kind::Distribution => Self::Histograms {
+            Kind::Summary | Kind::Distribution => Self::Histograms(Histograms {
                 sums: Vec::with_capacity(series),
-                buckets: Vec::with_capacity(series * width),
-                width,
-            },
+                buckets: Vec::with_capacity(series * layout.buckets()),
+                width: layout.buckets(),
+                exponential: Vec::with_capacity(if metric.native { series } else { 0 }),
+                quantiles: Vec::new(),
+                levels: metric.quantiles.clone().unwrap_or_default(),
+            }),
         }
     }
 
@@ -237,12 +277,46 @@ impl Values {
                 Some(number) => numbers.push(number),
                 None => return false,
             },
-            Self::Histograms { sums, buckets, width } => {
-                let start = buckets.len();
-                buckets.resize(start + *width, 0);
-                sums.push(group.cells.read_histogram(offset, &mut buckets[start..]));
-            }
+            Self::Histograms(histograms) => histograms.push(&group.cells, offset),
         }
         true
+    }
+}
+
+impl Histograms {
+    fn push(&mut self, cells: &Cells, offset: usize) {
+        let start = self.buckets.len();
+        self.buckets.resize(start + self.width, 0);
+        let buckets = &mut self.buckets[start..];
+        let sum = if !self.levels.is_empty() {
+            let levels = &self.levels;
+            let (sum, quantiles) = cells.read_exponential(offset, buckets, |cells| {
+                let mut quantiles = Vec::with_capacity(levels.len());
+                exponential::quantiles(cells, levels, &mut quantiles);
+                quantiles
+            });
+            self.quantiles.extend(quantiles);
+            sum
+        } else if cells.has_exponential() {
+            let (sum, mut histogram) = cells
+                .read_exponential(offset, buckets, |cells| ExponentialHistogram::of(cells, 0.0));
+            histogram.sum = sum;
+            self.exponential.push(histogram);
+            sum
+        } else {
+            cells.read_histogram(offset, buckets)
+        };
+        self.sums.push(sum);
+    }
+
+    fn value(&self, kind: Kind, index: usize) -> SeriesValue<'_> {
+        let of = |width: usize| index * width..(index + 1) * width;
+        let (buckets, sum) = (&self.buckets[of(self.width)], self.sums[index]);
+        if kind == Kind::Summary {
+            let quantiles = &self.quantiles[of(self.levels.len())];
+            SeriesValue::Summary { count: buckets.iter().sum(), sum, quantiles }
+        } else {
+            SeriesValue::Distribution { buckets, sum, exponential: self.exponential.get(index) }
+        }
     }
 }

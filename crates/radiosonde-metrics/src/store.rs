@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
 use radiosonde::{AttachError, Bus};
@@ -211,11 +211,20 @@ impl Store {
     /// `radiosonde.metrics.skipped.total` and `radiosonde.metrics.overflowed.total`, by `metric` and `reason`.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
+        self.snapshot_at(Instant::now())
+    }
+
+    fn snapshot_at(&self, now: Instant) -> Snapshot {
         let aggregates = self.read().list;
-        let mut snapshots: Vec<_> =
-            aggregates.iter().map(|aggregate| aggregate.snapshot()).collect();
+        let snapshots = aggregates.iter().map(|aggregate| aggregate.snapshot(now));
+        let mut snapshots: Vec<_> = snapshots.collect();
         self.about.add_to(&mut snapshots, &aggregates);
-        Snapshot { metrics: snapshots }
+        Snapshot { metrics: snapshots, since: None }
+    }
+
+    /// When the store was made.
+    pub(crate) fn created(&self) -> SystemTime {
+        self.about.since
     }
 
     fn read(&self) -> Metrics {

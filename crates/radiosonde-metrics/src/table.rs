@@ -156,11 +156,6 @@ impl SeriesTable {
             .collect()
     }
 
-    /// How many series there are.
-    pub(crate) fn live(&self) -> usize {
-        self.growth.lock().live
-    }
-
     #[inline(always)]
     fn hash<T: TagTexts + ?Sized>(&self, tags: &T) -> u32 {
         let mut hasher = self.hasher.build_hasher();

@@ -11,7 +11,8 @@ use crate::snapshot::{MetricSnapshot, Values};
 
 #[derive(Debug)]
 pub(crate) struct About {
-    since: SystemTime,
+    /// When the store was made.
+    pub(crate) since: SystemTime,
     events: Arc<Metric>,
     series: Arc<Metric>,
     skipped: Arc<Metric>,
@@ -71,7 +72,7 @@ impl About {
             (&self.overflowed, overflowed, Values::Counts(beyond)),
         ];
         snapshots.extend(about.map(|(metric, rows, values)| {
-            MetricSnapshot::new(Arc::clone(metric), rows.series, values)
+            MetricSnapshot::new(Arc::clone(metric), rows.series, None, values)
         }));
     }
 }

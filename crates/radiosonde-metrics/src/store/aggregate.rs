@@ -1,11 +1,12 @@
 //! One metric with all that it has accumulated.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
+use parking_lot::Mutex;
 use radiosonde::{Event, execute};
 
 use crate::cell::{Cells, Layout};
@@ -13,8 +14,8 @@ use crate::events;
 use crate::extract::SkipReason;
 use crate::metric::{Kind, Metric};
 use crate::series::{Group, Series, TagTexts};
-use crate::snapshot::MetricSnapshot;
-use crate::table::SeriesTable;
+use crate::snapshot::{MetricSnapshot, Values};
+use crate::table::{Found, SeriesTable};
 use crate::tags::TagSet;
 use crate::threads::{Slot, with_slot};
 
@@ -30,7 +31,12 @@ pub(crate) struct Aggregate {
     counts: Cells,
     /// A bit for each of the counts whose first event was told.
     told: AtomicU32,
+    created: SystemTime,
     is_removed: AtomicBool,
+    /// Whether something is to be done with each number beside counting it.
+    has_extras: bool,
+    /// Where series expire: since when nothing was recorded in each, by their numbers.
+    idle: Mutex<HashMap<u32, Instant>>,
 }
 
 const SEEN: usize = 0;
@@ -42,17 +48,24 @@ impl Aggregate {
         let layout = Layout::new(&metric);
         Self {
             series: SeriesTable::new(metric.series_limit),
+            has_extras: metric.expiry.is_some() || layout.exemplars > 0,
             layout,
             metric: Arc::new(metric),
             overflow: OnceLock::new(),
             counts: Cells::new(&Layout::counter()),
             told: AtomicU32::new(0),
+            created: SystemTime::now(),
             is_removed: AtomicBool::new(false),
+            idle: Mutex::default(),
         }
     }
 
-    /// Makes the series of a metric without tags, so that it is seen before its first event.
+    /// Makes the series that are to be seen before their first event: those declared, and that of a metric without tags.
     pub(crate) fn start_from_zero(&self) {
+        for values in &self.metric.label_sets {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            self.find_or_create(&*values);
+        }
         if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {
             self.find_or_create(&TagSet::new());
         }
@@ -63,8 +76,8 @@ impl Aggregate {
     pub(crate) fn record_event(&self, event: &Event<'_>) {
         let mut tags = TagSet::new();
         let recorded = match self.metric.extract(event, &mut tags) {
-            Ok(Some(number)) if tags.is_too_long() => self.record_beyond(number),
-            Ok(Some(number)) => self.record(&tags, number),
+            Ok(Some(number)) if tags.is_too_long() => self.record_beyond(number, Some(event)),
+            Ok(Some(number)) => self.record(&tags, number, Some(event)),
             Ok(None) => Ok(()),
             Err(reason) => Err(reason),
         };
@@ -80,15 +93,16 @@ impl Aggregate {
         &self,
         tags: &T,
         number: f64,
+        event: Option<&Event<'_>>,
     ) -> Result<(), SkipReason> {
-        let recorded = self.series.find(tags, |(group, offset)| self.write(group, offset, number));
-        recorded.unwrap_or_else(|| self.record_anew(tags, number))
+        let write = |(group, offset): Found<'_>| self.write(group, offset, number, event);
+        self.series.find(tags, write).unwrap_or_else(|| self.record_anew(tags, number, event))
     }
 
     /// Records a number that comes from no event.
     pub(crate) fn record_direct(&self, tag_values: &[&str], number: f64) {
         let recorded =
-            self.metric.accept(number).and_then(|number| self.record(tag_values, number));
+            self.metric.accept(number).and_then(|number| self.record(tag_values, number, None));
         if let Err(reason) = recorded {
             self.skip(reason);
         }
@@ -102,7 +116,7 @@ impl Aggregate {
         offset: usize,
         number: f64,
     ) -> Result<(), SkipReason> {
-        self.write(group, offset, self.metric.accept(number)?)
+        self.write(group, offset, self.metric.accept(number)?, None)
     }
 
     /// Adds so many events to a counter.
@@ -117,17 +131,45 @@ impl Aggregate {
     }
 
     #[inline(always)]
-    fn write(&self, group: &Group, offset: usize, number: f64) -> Result<(), SkipReason> {
-        with_slot(|slot| group.cells.record(&self.layout, slot, offset, number))
+    fn write(
+        &self,
+        group: &Group,
+        offset: usize,
+        number: f64,
+        event: Option<&Event<'_>>,
+    ) -> Result<(), SkipReason> {
+        with_slot(|slot| group.cells.record(&self.layout, slot, offset, number))?;
+        if self.has_extras {
+            self.write_extras(group, offset, number, event);
+        }
+        Ok(())
+    }
+
+    /// Does what few metrics want of each number.
+    #[inline(never)]
+    fn write_extras(&self, group: &Group, offset: usize, number: f64, event: Option<&Event<'_>>) {
+        if self.metric.expiry.is_some()
+            && let Some(series) = group.get(offset)
+        {
+            series.touch();
+        }
+        if let Some(exemplar) = group.exemplars(offset).get(self.layout.bucket(number)) {
+            exemplar.offer(number, event);
+        }
     }
 
     /// Records the first number of a series, or one that is beyond the limit.
     #[cold]
     #[inline(never)]
-    fn record_anew<T: TagTexts + ?Sized>(&self, tags: &T, number: f64) -> Result<(), SkipReason> {
+    fn record_anew<T: TagTexts + ?Sized>(
+        &self,
+        tags: &T,
+        number: f64,
+        event: Option<&Event<'_>>,
+    ) -> Result<(), SkipReason> {
         match self.find_or_create(tags) {
-            Some((group, offset)) => self.write(&group, offset, number),
-            None => self.record_beyond(number),
+            Some((group, offset)) => self.write(&group, offset, number, event),
+            None => self.record_beyond(number, event),
         }
     }
 
@@ -143,8 +185,8 @@ impl Aggregate {
     /// Records a number in the overflow series.
     #[cold]
     #[inline(never)]
-    fn record_beyond(&self, number: f64) -> Result<(), SkipReason> {
-        self.in_overflow(1, |group| self.write(group, 0, number))
+    fn record_beyond(&self, number: f64, event: Option<&Event<'_>>) -> Result<(), SkipReason> {
+        self.in_overflow(1, |group| self.write(group, 0, number, event))
     }
 
     fn in_overflow<R>(&self, events: u64, write: impl FnOnce(&Group) -> R) -> R {
@@ -153,13 +195,17 @@ impl Aggregate {
             group.put(0, Series::new(u32::MAX, SystemTime::now(), &TagSet::new()));
             group
         }));
+        self.overflowed_by(events);
+        written
+    }
+
+    fn overflowed_by(&self, events: u64) {
         with_slot(|slot| self.counts.count(slot, OVERFLOWED, events));
         if self.is_first(OVERFLOWED) {
             let (limit, metric) = (self.metric.series_limit as u64, self.metric.name());
             let tag = self.most_diverse_tag().unwrap_or_default();
             execute!(events::OVERFLOWED, { limit }, { metric, tag });
         }
-        written
     }
 
     #[cold]
@@ -201,8 +247,63 @@ impl Aggregate {
         self.is_removed.load(Relaxed)
     }
 
-    pub(crate) fn snapshot(&self) -> MetricSnapshot {
+    pub(crate) fn snapshot(&self, now: Instant) -> MetricSnapshot {
+        if self.metric.callback.is_some() {
+            return self.observe();
+        }
+        if let Some(expiry) = self.metric.expiry {
+            self.expire(expiry, now);
+        }
         MetricSnapshot::read(&self.metric, &self.layout, self.series.groups(), self.overflow.get())
+    }
+
+    /// Removes the series in which nothing was recorded for this long, as far as it shows in when this is called.
+    fn expire(&self, expiry: Duration, now: Instant) {
+        let mut idle = self.idle.lock();
+        let mut live = HashMap::with_capacity(idle.len());
+        let groups = self.series.groups();
+        for (_, series) in groups.iter().flat_map(|group| group.iter()) {
+            let before = idle.remove(&series.number).filter(|_| !series.was_touched());
+            let since = before.unwrap_or(now);
+            if now.saturating_duration_since(since) < expiry {
+                live.insert(series.number, since);
+            } else {
+                self.series.remove(&*series.tag_values().collect::<Vec<_>>());
+            }
+        }
+        *idle = live;
+    }
+
+    /// What the callback says now. Of several numbers for the same tags the last counts; those beyond the limit are one.
+    fn observe(&self) -> MetricSnapshot {
+        let (mut places, mut series) = (HashMap::new(), Vec::new());
+        let (mut numbers, mut beyond) = (Vec::new(), None);
+        self.metric.observe(&mut |values, number| {
+            let number = match number {
+                Ok(number) => number,
+                Err(reason) => return self.skip(reason),
+            };
+            let key: Vec<String> = values.iter().map(ToString::to_string).collect();
+            let place = match places.get(&key) {
+                Some(place) => *place,
+                None if series.len() < self.metric.series_limit => {
+                    series.push(Series::new(series.len() as u32, self.created, values));
+                    numbers.push(number);
+                    places.insert(key, series.len() - 1);
+                    series.len() - 1
+                }
+                None => {
+                    let is_sum = self.metric.kind() == Kind::Sum;
+                    beyond = Some(number + beyond.filter(|_| is_sum).unwrap_or(0.0));
+                    self.overflowed_by(1);
+                    return;
+                }
+            };
+            numbers[place] = number;
+        });
+        let overflow = beyond.map(|_| self.created);
+        numbers.extend(beyond);
+        MetricSnapshot::new(Arc::clone(&self.metric), series, overflow, Values::Numbers(numbers))
     }
 
     /// How many events the metric was handed, whether or not they were recorded.

@@ -13,8 +13,10 @@ pub(crate) struct Attachment {
     bus: Bus,
     store: u64,
     /// `None` once it has ended.
-    handlers: Mutex<Option<Vec<(Arc<Aggregate>, HandlerId)>>>,
+    handlers: Mutex<Option<Handlers>>,
 }
+
+type Handlers = Vec<(Arc<Aggregate>, HandlerId)>;
 
 impl Attachment {
     pub(crate) fn new(bus: Bus, store: u64) -> Self {
