@@ -123,7 +123,7 @@ fn one_that_waits_for_the_others_too_long_asks_for_a_thread() {
     schedule.be_patient(start + patience);
     assert!(!schedule.is_starving(start + patience));
     // It hangs at the third, so that the fourth asks for one more.
-    let now = start + patience;
+    let now = start + patience * 3 / 2;
     assert_eq!(schedule.start_next(now), Some(1));
     schedule.finish(1, Duration::ZERO, None);
     assert_eq!(schedule.start_next(now), Some(2));
