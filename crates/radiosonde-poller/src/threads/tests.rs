@@ -224,7 +224,6 @@ fn a_panic_that_panics_when_it_is_dropped_stays_inside() {
 #[test]
 fn dropping_a_poller_ends_its_threads_and_drops_what_was_captured() {
     let (quick, ticks) = ticking("quick");
-    // They are woken up: there is nothing to do for an hour.
     let period = Duration::from_secs(3_600);
     let poller = Poller::builder().period(period).measurements([quick]).start().unwrap();
     wait_for(&ticks, 1);
@@ -233,6 +232,23 @@ fn dropping_a_poller_ends_its_threads_and_drops_what_was_captured() {
     assert_eq!(shared.strong_count(), 0, "no thread holds it any more");
     while ticks.try_recv().is_ok() {}
     assert!(ticks.recv().is_err(), "the sender is gone with its measurement");
+}
+
+#[test]
+fn a_shutdown_wakes_threads_that_have_nothing_to_do() {
+    let (quick, ticks) = ticking("quick");
+    let poller = Poller::builder()
+        .initial_delay(Duration::from_secs(3_600))
+        .measurements([quick])
+        .start()
+        .unwrap();
+    while poller.shared.state.lock().idle == 0 {
+        std::thread::yield_now();
+    }
+    let shared = std::sync::Arc::downgrade(&poller.shared);
+    poller.shutdown().unwrap();
+    assert_eq!(shared.strong_count(), 0, "no thread holds it any more");
+    assert!(ticks.try_recv().is_err(), "nothing was due");
 }
 
 #[test]
