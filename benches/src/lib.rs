@@ -30,6 +30,7 @@ cargo bench -p radiosonde-benches --bench side-by-side -- [OPTION]
 
   (nothing)     times, targets and instruction counts of all contenders, as Markdown
   --quick       a glance at every case: shows that everything runs, the figures mean nothing
+  --snapshots   the snapshot beside its alternatives only
   --callgrind   instruction counts only
   --check       fail if radiosonde takes more instructions than its ceilings allow
 ";
@@ -54,11 +55,11 @@ pub fn metrics(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     answer(arguments, metrics::dispatch)
 }
 
+/// What a command line gets.
+type Dispatch = fn(&[&str]) -> Result<String, Box<dyn Error>>;
+
 /// Does what the command line says; all that is wrong is printed.
-fn answer(
-    arguments: impl IntoIterator<Item = String>,
-    dispatch: fn(&[&str]) -> Result<String, Box<dyn Error>>,
-) -> ExitCode {
+fn answer(arguments: impl IntoIterator<Item = String>, dispatch: Dispatch) -> ExitCode {
     // `cargo bench` adds this one by itself.
     let arguments: Vec<_> =
         arguments.into_iter().filter(|argument| argument != "--bench").collect();
@@ -78,7 +79,8 @@ fn answer(
 fn dispatch(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     match arguments {
         [] => report::whole(Plan::FULL),
-        ["--quick"] => report::times(Plan::QUICK).map(|(table, _)| table),
+        ["--quick"] => report::glance(Plan::QUICK),
+        ["--snapshots"] => report::snapshots(Plan::FULL),
         ["--callgrind"] => {
             report::instructions().map(|(table, _)| format!("{}\n{table}", report::preamble()))
         }

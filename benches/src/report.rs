@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt::Write;
 
-use crate::contenders::{CLOCKS, COLUMNS, LOOP, RADIOSONDE, SPIN, TRACING};
+use crate::contenders::{CLOCKS, COLUMNS, LOOP, RADIOSONDE, SNAPSHOTS, SPIN, TRACING};
 use crate::measure::{Case, Plan, side_by_side};
 use crate::tables::{self, with_spread};
 use crate::targets::TARGETS;
@@ -19,7 +19,14 @@ pub(crate) fn whole(plan: Plan) -> Result<String, Box<dyn Error>> {
     let (counts, instructions) = instructions()?;
     let targets = targets(&nanoseconds.without(LOOP), &instructions.without(LOOP))?;
     let clocks = clocks(plan)?;
-    Ok([preamble(), targets, times, threads, clocks, counts].join("\n"))
+    let snapshots = snapshots(plan)?;
+    Ok([preamble(), targets, times, threads, clocks, snapshots, counts].join("\n"))
+}
+
+/// Every case once, without what is made of them.
+pub(crate) fn glance(plan: Plan) -> Result<String, Box<dyn Error>> {
+    let (times, _) = times(plan)?;
+    Ok([times, snapshots(plan)?].join("\n"))
 }
 
 /// Where this was measured, and with which versions.
@@ -78,4 +85,15 @@ fn clocks(plan: Plan) -> Result<String, Box<dyn Error>> {
         }
     }
     Ok(report)
+}
+
+/// What it costs to read a value that somebody may replace, which every dispatch does.
+pub(crate) fn snapshots(plan: Plan) -> Result<String, Box<dyn Error>> {
+    // The work is not looked at: there is one.
+    let (table, _) = tables::threads(Work::EventHandlers(1), &SNAPSHOTS, plan)?;
+    Ok(format!(
+        "## The snapshot beside its alternatives\n\nReading a value that another thread may replace: \
+         millions of reads a second, loop included. The last line is a value that nobody can \
+         replace. With `crossbeam_epoch` and `seize` the address is read, and not the value.\n\n{table}"
+    ))
 }

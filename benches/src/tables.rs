@@ -104,12 +104,15 @@ impl Rates {
     }
 }
 
+/// The rates of each contender; `None` for one that has nothing of the kind.
+type AllRates = Vec<Option<Rates>>;
+
 /// The same work by one thread and by two, as a table with a line for each contender, and as rates.
 pub(crate) fn threads<W: Copy + Display>(
     work: W,
     contenders: &[Contender<W>],
     plan: Plan,
-) -> Result<(String, Vec<Option<Rates>>), Box<dyn Error>> {
+) -> Result<(String, AllRates), Box<dyn Error>> {
     let cases: Vec<_> = contenders
         .iter()
         .flat_map(|&contender| [1, 2].map(|threads| Case { contender, work, threads }))

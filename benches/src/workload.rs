@@ -24,6 +24,8 @@ pub(crate) enum Work {
     SpanUnheard,
     /// The same with a handler on its start and one on its end that do nothing.
     SpanHandlers,
+    /// The same with a handler on its end that reads how long it took.
+    SpanTimed,
     /// A span around a closure, in which it is the current span, that nobody listens to.
     ScopedSpanUnheard,
     /// The same with a handler on its start and one on its end that do nothing.
@@ -31,7 +33,7 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::EventUnheard,
         Self::EventUnheardBesideOthers,
         Self::EventHandlers(1),
@@ -43,6 +45,7 @@ impl Work {
         Self::EventRuntimeName,
         Self::SpanUnheard,
         Self::SpanHandlers,
+        Self::SpanTimed,
         Self::ScopedSpanUnheard,
         Self::ScopedSpanHandlers,
     ];
@@ -67,6 +70,7 @@ impl fmt::Display for Work {
             Self::EventRuntimeName => "event named at run time, one no-op handler",
             Self::SpanUnheard => "span, nobody listens to it",
             Self::SpanHandlers => "span, no-op handlers on start and stop",
+            Self::SpanTimed => "span, one handler reading how long it took",
             Self::ScopedSpanUnheard => "span around a closure, nobody listens to it",
             Self::ScopedSpanHandlers => "span around a closure, no-op handlers on start and stop",
         })

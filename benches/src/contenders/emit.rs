@@ -21,6 +21,13 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
         Work::EventHandlers(1) | Work::SpanHandlers => {
             let _ = setup.emit_to(emit::emitter::from_fn(|event| drop(black_box(event)))).init();
         }
+        Work::SpanTimed => {
+            let _ = setup
+                .emit_to(emit::emitter::from_fn(|event| {
+                    black_box(event.extent().and_then(|extent| extent.len()));
+                }))
+                .init();
+        }
         Work::EventIterated => {
             let _ = setup
                 .emit_to(emit::emitter::from_fn(|event| {
@@ -53,7 +60,7 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
         _ => return None,
     }
     Some(match work {
-        Work::SpanUnheard | Work::SpanHandlers => {
+        Work::SpanUnheard | Work::SpanHandlers | Work::SpanTimed => {
             repeat(|request| span(&request.api, &request.method, &request.outcome))
         }
         _ => repeat(|request| {

@@ -27,7 +27,8 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
             let _span =
                 LocalSpan::enter_with_local_parent("request").with_properties(|| tags(request));
         }),
-        Work::SpanHandlers => {
+        // Its records carry their duration, whoever reads it.
+        Work::SpanHandlers | Work::SpanTimed => {
             set_reporter(Nothing, Config::default());
             repeat(|request| {
                 let _span =

@@ -6,9 +6,11 @@ mod fastrace;
 mod log;
 mod metrics;
 mod radiosonde;
+mod snapshot;
 mod tracing;
 
 pub(crate) use baseline::{prepare_loop, prepare_spin};
+pub(crate) use snapshot::SNAPSHOTS;
 
 use crate::workload::Work;
 
@@ -44,5 +46,6 @@ pub(crate) const COLUMNS: [Contender; 7] = [
 
 /// The contender of this name.
 pub(crate) fn named(name: &str) -> Option<Contender> {
-    COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).find(|contender| contender.name == name)
+    let mut all = COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).chain(SNAPSHOTS);
+    all.find(|contender| contender.name == name)
 }

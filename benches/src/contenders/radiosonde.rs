@@ -30,6 +30,7 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
         Work::EventIterated => attach("iterating", "provider.request", iterate).ok()?,
         Work::EventByKey => attach("by-key", "provider.request", read_by_key).ok()?,
         Work::EventRuntimeName => attach("nothing", "provider.request", nothing).ok()?,
+        Work::SpanTimed => attach("duration", "provider.request.stop", read_duration).ok()?,
         Work::SpanHandlers | Work::ScopedSpanHandlers => {
             attach("start", "provider.request.start", nothing).ok()?;
             attach("stop", "provider.request.stop", nothing).ok()?;
@@ -48,7 +49,7 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
                 );
             })
         }
-        Work::SpanUnheard | Work::SpanHandlers => repeat(|request| {
+        Work::SpanUnheard | Work::SpanHandlers | Work::SpanTimed => repeat(|request| {
             let Request { api, method, outcome, .. } = request;
             span!("provider.request", { api, method, outcome }).stop();
         }),
@@ -68,6 +69,10 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
 
 fn nothing(event: &Event<'_>) {
     black_box(event);
+}
+
+fn read_duration(event: &Event<'_>) {
+    black_box(event.measurement("duration").as_u64());
 }
 
 fn iterate(event: &Event<'_>) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::hint::black_box;
+use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -28,13 +29,14 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
             }
         }
         Work::SpanHandlers | Work::ScopedSpanHandlers => set_global_default(registry.with(Nothing)),
+        Work::SpanTimed => set_global_default(registry.with(Timed)),
         Work::EventIterated => set_global_default(registry.with(ReadAll)),
         // A field is read by visiting all of them, and a call site's name is part of the program.
         Work::EventByKey | Work::EventRuntimeName => return None,
     }
     .ok()?;
     Some(match work {
-        Work::SpanUnheard | Work::SpanHandlers => repeat(|request| {
+        Work::SpanUnheard | Work::SpanHandlers | Work::SpanTimed => repeat(|request| {
             let _span = info_span!(
                 "request",
                 api = request.api.as_str(),
@@ -77,6 +79,25 @@ impl<S: Subscriber> Layer<S> for Nothing {
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         black_box(id);
+    }
+}
+
+/// Keeps when a span began with the span, as layers that measure time do.
+struct Timed;
+
+struct Began(Instant);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Timed {
+    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Began(Instant::now()));
+        }
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(&id) {
+            black_box(span.extensions().get::<Began>().map(|began| began.0.elapsed()));
+        }
     }
 }
 

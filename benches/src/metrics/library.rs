@@ -22,8 +22,13 @@ pub(crate) trait Library: Sized + Send + Sync + 'static {
 
     /// What adds one to the counter with the request's tags, looked up once; `None` when the
     /// library has nothing of the kind.
-    fn handle(&self, _: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
+    fn counter(&self, _: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
         None::<fn()>
+    }
+
+    /// The same for a number in the distribution.
+    fn distribution(&self, _: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        None::<fn(f64)>
     }
 }
 
@@ -37,9 +42,13 @@ pub(crate) fn prepare<L: Library>(work: Work) -> Option<Run> {
         Work::CounterOfOwnSeries => {
             repeat_by_thread(requests_of_two_threads(), move |request| library.count(request))
         }
-        Work::Handle => {
-            let handle = library.handle(&Request::new(0))?;
-            repeat(move |_| handle())
+        Work::CounterByHandle => {
+            let count = library.counter(&Request::new(0))?;
+            repeat(move |_| count())
+        }
+        Work::DistributionByHandle => {
+            let measure = library.distribution(&Request::new(0))?;
+            repeat(move |request| measure(request.milliseconds))
         }
     };
     Some(run.that_recorded(move || recorded(&shown.page()).operations))

@@ -64,7 +64,8 @@ pub(crate) fn instructions() -> Result<(String, Figures), Box<dyn Error>> {
 }
 
 /// The works that one thread does; the others are these with several.
-const ALONE: [Work; 3] = [Work::Counter, Work::Distribution, Work::Handle];
+const ALONE: [Work; 4] =
+    [Work::Counter, Work::Distribution, Work::CounterByHandle, Work::DistributionByHandle];
 
 fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> {
     let (table, medians) = tables::times(&ALONE, &COLUMNS, plan)?;
@@ -78,7 +79,7 @@ fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> 
         (Work::Counter, 0.5, TRACING),
         (Work::Counter, 0.2, METRICS),
         (Work::Distribution, 0.9, PROMETHEUS),
-        (Work::Handle, 1.0, ATOMIC),
+        (Work::CounterByHandle, 1.0, ATOMIC),
     ] {
         let unit = format!(" × {}", peer.name);
         verdicts.at_most(&work.to_string(), &unit, most, beside(work, peer));
@@ -98,7 +99,7 @@ fn threads(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>
     for (work, title, contenders) in [
         (Work::Counter, "3 tags → counter, both threads in the same eight series", &rows),
         (Work::CounterOfOwnSeries, "3 tags → counter, each thread in eight of its own", &rows),
-        (Work::Handle, "one counter by a handle resolved once", &with_atomic),
+        (Work::CounterByHandle, "one counter by a handle resolved once", &with_atomic),
     ] {
         let (table, rates) = tables::threads(work, contenders, plan)?;
         write!(report, "\n### {title}\n\n{table}")?;
@@ -115,7 +116,7 @@ fn threads(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>
             }
         }
         verdicts.at_least(title, " × one thread", 1.8, own.map(tables::Rates::factor));
-        if work != Work::Handle {
+        if work != Work::CounterByHandle {
             let beside = own.zip(fastest).map(|(own, fastest)| own.two / fastest);
             verdicts.at_least(title, " × the fastest peer’s two threads", 1.6, beside);
         }

@@ -14,12 +14,19 @@ pub(crate) enum Work {
     /// As `Counter`, where each thread has series of its own.
     CounterOfOwnSeries,
     /// One more in a counter whose series was looked up before.
-    Handle,
+    CounterByHandle,
+    /// A duration in a distribution whose series was looked up before.
+    DistributionByHandle,
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Counter, Self::Distribution, Self::CounterOfOwnSeries, Self::Handle];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Counter,
+        Self::Distribution,
+        Self::CounterOfOwnSeries,
+        Self::CounterByHandle,
+        Self::DistributionByHandle,
+    ];
 
     /// The work whose row is called `name`.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -33,7 +40,8 @@ impl fmt::Display for Work {
             Self::Counter => "3 tags → counter",
             Self::Distribution => "3 tags → distribution of 10 buckets",
             Self::CounterOfOwnSeries => "3 tags → counter, series of its own for each thread",
-            Self::Handle => "counter by a handle resolved once",
+            Self::CounterByHandle => "counter by a handle resolved once",
+            Self::DistributionByHandle => "distribution by a handle resolved once",
         })
     }
 }

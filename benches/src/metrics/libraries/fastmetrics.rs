@@ -58,10 +58,15 @@ impl Library for Fastmetrics {
         page.into_bytes()
     }
 
-    fn handle(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
+    fn counter(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
         let counter = self.requests.with_or_new(&Labels::of(request), Clone::clone);
         Some(move || {
             counter.inc();
         })
+    }
+
+    fn distribution(&self, request: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        let histogram = self.durations.with_or_new(&Labels::of(request), Clone::clone);
+        Some(move |number| histogram.observe(number))
     }
 }

@@ -15,7 +15,7 @@ use crate::workload::Request;
 
 pub(super) struct Measured {
     requests: Arc<CounterVec<LabelsSet>>,
-    durations: HistogramVec<LabelsSet, { BOUNDS.len() }>,
+    durations: Arc<HistogramVec<LabelsSet, { BOUNDS.len() }>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, LabelGroup)]
@@ -47,10 +47,10 @@ impl Library for Measured {
     fn new() -> Option<Self> {
         Some(Self {
             requests: Arc::new(CounterVec::with_label_set(label_set())),
-            durations: HistogramVec::with_label_set_and_metadata(
+            durations: Arc::new(HistogramVec::with_label_set_and_metadata(
                 label_set(),
                 Thresholds::with_buckets(BOUNDS),
-            ),
+            )),
         })
     }
 
@@ -71,9 +71,15 @@ impl Library for Measured {
         encoder.finish().to_vec()
     }
 
-    fn handle(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
+    fn counter(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
         let requests = Arc::clone(&self.requests);
         let series = requests.with_labels(Labels::of(request));
         Some(move || requests.get_metric(series).inc())
+    }
+
+    fn distribution(&self, request: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        let durations = Arc::clone(&self.durations);
+        let series = durations.with_labels(Labels::of(request));
+        Some(move |number| durations.get_metric(series).observe(number))
     }
 }

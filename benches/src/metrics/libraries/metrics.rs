@@ -21,31 +21,40 @@ impl Library for Metrics {
     }
 
     fn count(&self, request: &Request) {
-        request_counter(request).increment(1);
+        requests_of(request).increment(1);
     }
 
     fn measure(&self, request: &Request) {
-        histogram!(
-            "durations",
-            "api" => request.api.clone(),
-            "method" => request.method.clone(),
-            "outcome" => request.outcome.clone(),
-        )
-        .record(request.milliseconds);
+        durations_of(request).record(request.milliseconds);
     }
 
     fn page(&self) -> Vec<u8> {
         self.handle.render().into_bytes()
     }
 
-    fn handle(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
-        let counter = request_counter(request);
+    fn counter(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
+        let counter = requests_of(request);
         Some(move || counter.increment(1))
+    }
+
+    fn distribution(&self, request: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        let histogram = durations_of(request);
+        Some(move |number| histogram.record(number))
     }
 }
 
 #[inline(always)]
-fn request_counter(request: &Request) -> metrics::Counter {
+fn durations_of(request: &Request) -> metrics::Histogram {
+    histogram!(
+        "durations",
+        "api" => request.api.clone(),
+        "method" => request.method.clone(),
+        "outcome" => request.outcome.clone(),
+    )
+}
+
+#[inline(always)]
+fn requests_of(request: &Request) -> metrics::Counter {
     counter!(
         "requests",
         "api" => request.api.clone(),

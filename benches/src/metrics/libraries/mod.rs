@@ -28,6 +28,8 @@ const fn contender<L: Library>(name: &'static str) -> Contender {
 }
 
 pub(crate) const RADIOSONDE: Contender = contender::<radiosonde::Radiosonde>("radiosonde");
+/// The store alone, as its peers are.
+const WITHOUT_EVENTS: Contender = contender::<radiosonde::WithoutEvents>("radiosonde, no event");
 pub(crate) const PROMETHEUS: Contender = contender::<prometheus::Prometheus>("prometheus");
 pub(crate) const METRICS: Contender = contender::<metrics::Metrics>("metrics");
 pub(crate) const MEASURED: Contender = contender::<measured::Measured>("measured");
@@ -58,8 +60,9 @@ pub(crate) const STORES: [(Contender, Prober); 7] = [
 ];
 
 /// The columns of the tables of times.
-pub(crate) const COLUMNS: [Contender; 11] = [
+pub(crate) const COLUMNS: [Contender; 12] = [
     RADIOSONDE,
+    WITHOUT_EVENTS,
     TRACING,
     EMIT,
     PROMETHEUS,
@@ -79,7 +82,7 @@ pub(crate) fn named(name: &str) -> Option<Contender> {
 
 fn prepare_atomic(work: Work) -> Option<Run> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    (work == Work::Handle).then(|| {
+    (work == Work::CounterByHandle).then(|| {
         repeat(|_| {
             COUNT.fetch_add(1, Ordering::Relaxed);
         })

@@ -38,12 +38,20 @@ impl Library for Prometheus {
         page(&self.registry)
     }
 
-    fn handle(
+    fn counter(
         &self,
         Request { api, method, outcome, .. }: &Request,
     ) -> Option<impl Fn() + Send + Sync + 'static> {
         let counter = self.requests.with_label_values(&[api, method, outcome]);
         Some(move || counter.inc())
+    }
+
+    fn distribution(
+        &self,
+        Request { api, method, outcome, .. }: &Request,
+    ) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        let histogram = self.durations.with_label_values(&[api, method, outcome]);
+        Some(move |number| histogram.observe(number))
     }
 }
 

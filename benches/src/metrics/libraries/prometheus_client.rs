@@ -55,10 +55,15 @@ impl Library for PrometheusClient {
         page.into_bytes()
     }
 
-    fn handle(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
+    fn counter(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
         let counter = self.requests.get_or_create_owned(&Labels::of(request));
         Some(move || {
             counter.inc();
         })
+    }
+
+    fn distribution(&self, request: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        let histogram = self.durations.get_or_create_owned(&Labels::of(request));
+        Some(move |number| histogram.observe(number))
     }
 }

@@ -50,4 +50,42 @@ impl Library for Radiosonde {
     fn page(&self) -> Vec<u8> {
         radiosonde_prometheus::render(&self.store, None, None).body
     }
+
+    fn counter(
+        &self,
+        Request { api, method, outcome, .. }: &Request,
+    ) -> Option<impl Fn() + Send + Sync + 'static> {
+        let handle = self.store.handle("requests", &[api, method, outcome]).ok()?;
+        Some(move || handle.add(1))
+    }
+
+    fn distribution(
+        &self,
+        Request { api, method, outcome, .. }: &Request,
+    ) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        let handle = self.store.handle("durations", &[api, method, outcome]).ok()?;
+        Some(move |number| handle.record(number))
+    }
+}
+
+/// The same store without events, as the other libraries are called.
+pub(super) struct WithoutEvents(Radiosonde);
+
+impl Library for WithoutEvents {
+    fn new() -> Option<Self> {
+        Radiosonde::new().map(Self)
+    }
+
+    fn count(&self, Request { api, method, outcome, .. }: &Request) {
+        // What is not recorded is missing on the page, which its reader notices.
+        let _ = self.0.store.record("requests", &[api, method, outcome], 1.0);
+    }
+
+    fn measure(&self, Request { milliseconds, api, method, outcome, .. }: &Request) {
+        let _ = self.0.store.record("durations", &[api, method, outcome], *milliseconds);
+    }
+
+    fn page(&self) -> Vec<u8> {
+        self.0.page()
+    }
 }
