@@ -38,6 +38,13 @@ step_test() {
     # Where there is none, the test that needs it fails and says how to get it: a peer that is missing is never a pass.
     RADIOSONDE_PROMETHEUS=${RADIOSONDE_PROMETHEUS:-$(command -v prometheus || unpack prometheus usr/bin/prometheus || true)}
     export RADIOSONDE_PROMETHEUS
+    if [ -z "${RADIOSONDE_PYTHON:-}" ]; then
+        local python
+        python="$(mkdir -p "$target/peers" && cd "$target/peers" && pwd)/python"
+        "$python/bin/python" -c "import prometheus_client, google.protobuf" 2>/dev/null ||
+            { python3 -m venv "$python" && "$python/bin/pip" install --quiet prometheus_client protobuf; } || true
+        export RADIOSONDE_PYTHON=$python/bin/python
+    fi
     # loom explores too much for a build without optimisation: it has a step of its own.
     cargo test --workspace --exclude radiosonde-loom --locked
 }

@@ -5,6 +5,8 @@
     reason = "tests say what went wrong by panicking"
 )]
 
+mod exposition;
 mod invariants;
+mod peers;
 mod prometheus;
 mod tidy;
