@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use radiosonde::{Declaration, Event, Privacy, Value};
 
-use crate::metric::{Kind, Measurement, Metric};
+use crate::metric::{Kind, Measurement, Metric, Tag, TagFunction};
 use crate::tags::TagSet;
 
 /// Why an event was not recorded in a metric that it belongs to.
@@ -105,7 +105,7 @@ impl Metric {
         if !self.takes(event) {
             return Ok(None);
         }
-        let number = self.measure(event)?;
+        let number = if self.kind == Kind::Counter { 1.0 } else { self.measure(event)? };
         self.fill(tags, event)?;
         Ok(Some(number))
     }
@@ -116,9 +116,6 @@ impl Metric {
     }
 
     fn measure(&self, event: &Event<'_>) -> Result<f64, SkipReason> {
-        if self.kind == Kind::Counter {
-            return Ok(1.0);
-        }
         let number = match &self.measurement {
             Measurement::Function(function) => {
                 function(event).ok_or(SkipReason::MissingMeasurement)?
@@ -134,32 +131,51 @@ impl Metric {
         self.accept(number)
     }
 
+    #[inline]
     fn fill<'e>(&self, tags: &mut TagSet<'e>, event: &'e Event<'_>) -> Result<(), SkipReason> {
         tags.clear();
-        let derived = self.tag_values.as_ref().map(|function| {
-            let mut derived = tags.derived(&self.tags);
-            function(event, &mut derived);
-            derived.into_places()
-        });
-        let has_secrets = event.name().declaration().is_some_and(has_secrets);
-        for (index, tag) in self.tags.iter().enumerate() {
-            if let Some(place) = derived.as_ref().and_then(|places| places[index]) {
-                tags.push_written(place);
-                continue;
-            }
-            let value = match tag.segment {
-                Some(segment) => {
-                    event.name().segments().nth(segment).map_or(Value::Null, Value::from)
-                }
-                None => event.metadata(&tag.name),
-            };
-            let is_secret = has_secrets
-                && tag.segment.is_none()
-                && !value.is_null()
-                && event.privacy(&tag.name) == Privacy::Secret;
-            tags.push(if is_secret { Value::Secret } else { value })?;
+        if let Some(function) = &self.tag_values {
+            return self.fill_with(function, tags, event);
         }
-        Ok(())
+        let has_secrets = event.name().declaration().is_some_and(has_secrets);
+        self.tags.iter().try_for_each(|tag| tags.push(tag.value(event, has_secrets)))
+    }
+
+    /// As the function says for the tags that it sets, and as the event says for the others.
+    fn fill_with<'e>(
+        &self,
+        function: &TagFunction,
+        tags: &mut TagSet<'e>,
+        event: &'e Event<'_>,
+    ) -> Result<(), SkipReason> {
+        let mut derived = tags.derived(&self.tags);
+        function(event, &mut derived);
+        let places = derived.into_places();
+        let has_secrets = event.name().declaration().is_some_and(has_secrets);
+        self.tags.iter().zip(places).try_for_each(|(tag, place)| match place {
+            Some(place) => {
+                tags.push_written(place);
+                Ok(())
+            }
+            None => tags.push(tag.value(event, has_secrets)),
+        })
+    }
+}
+
+impl Tag {
+    #[inline]
+    fn value<'e>(&self, event: &'e Event<'_>, has_secrets: bool) -> Value<'e> {
+        let value = match self.segment {
+            None => event.metadata(&self.name),
+            Some(segment) => {
+                return event.name().segments().nth(segment).map_or(Value::Null, Value::from);
+            }
+        };
+        if has_secrets && !value.is_null() && event.privacy(&self.name) == Privacy::Secret {
+            Value::Secret
+        } else {
+            value
+        }
     }
 }
 

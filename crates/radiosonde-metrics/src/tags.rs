@@ -18,13 +18,21 @@ pub const MAXIMUM_TAG_SET_LENGTH: usize = 4_096;
 ///
 /// It lives on the stack. Text stays where it is in the event; other values are written out here. It allocates only for
 /// more than 8 tags, or more than 64 bytes that are written out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct TagSet<'e> {
-    texts: SmallVec<[Text<'e>; 8]>,
+    /// How many values there are.
+    count: usize,
+    /// The first values, and nothing behind them.
+    first: [Text<'e>; INLINE],
+    /// Those that follow.
+    others: Vec<Text<'e>>,
     written: Written,
     /// Of all texts, with one for each of their ends.
     length: usize,
 }
+
+/// So many values are on the stack.
+const INLINE: usize = 8;
 
 #[derive(Debug, Clone, Copy)]
 enum Text<'e> {
@@ -40,19 +48,46 @@ struct Written {
     too_long: bool,
 }
 
+impl Default for TagSet<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<'e> TagSet<'e> {
     /// An empty set.
     #[must_use]
+    #[inline]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            count: 0,
+            first: [Text::Borrowed(""); INLINE],
+            others: Vec::new(),
+            written: Written::default(),
+            length: 0,
+        }
     }
 
     /// The values, in the order of the metric's tags.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.texts.iter().map(|text| match *text {
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let first = &self.first[..self.count.min(INLINE)];
+        first.iter().chain(&self.others).map(|text| match *text {
             Text::Borrowed(text) => text,
             Text::Written(start, end) => self.written.text(start, end),
         })
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are no values, as for a metric without tags.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Whether the values were longer than [`MAXIMUM_TAG_SET_LENGTH`], and are not all there.
@@ -68,11 +103,11 @@ impl<'e> TagSet<'e> {
         set
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.texts.clear();
-        self.written.bytes.clear();
-        self.written.too_long = false;
-        self.length = 0;
+        if self.count > 0 {
+            *self = Self::new();
+        }
     }
 
     /// Where to put the values that a function derives.
@@ -91,19 +126,25 @@ impl<'e> TagSet<'e> {
     /// When a `Display` of the user's panicked.
     #[inline]
     pub(crate) fn push(&mut self, value: Value<'e>) -> Result<(), SkipReason> {
-        match value {
-            Value::Str(text) => self.push_text(text),
-            Value::Null => self.push_text(""),
-            Value::Bool(true) => self.push_text("true"),
-            Value::Bool(false) => self.push_text("false"),
-            other => return self.push_formatted(other),
+        if let Value::Str(text) = value {
+            self.push_text(text);
+            Ok(())
+        } else {
+            self.push_other(value)
         }
-        Ok(())
     }
 
     #[inline(never)]
-    fn push_formatted(&mut self, value: Value<'e>) -> Result<(), SkipReason> {
+    fn push_other(&mut self, value: Value<'e>) -> Result<(), SkipReason> {
         let place = match value {
+            Value::Null => {
+                self.push_text("");
+                return Ok(());
+            }
+            Value::Bool(truth) => {
+                self.push_text(if truth { "true" } else { "false" });
+                return Ok(());
+            }
             Value::U64(_) | Value::I64(_) => self.written.push(&value),
             _ => guarded(|| Ok(self.written.push(&value)))?,
         };
@@ -113,14 +154,22 @@ impl<'e> TagSet<'e> {
 
     #[inline]
     fn push_text(&mut self, text: &'e str) {
-        self.length += text.len() + 1;
-        self.texts.push(Text::Borrowed(text));
+        self.push_at_end(Text::Borrowed(text), text.len());
     }
 
     /// Adds what was derived for the next tag.
     pub(crate) fn push_written(&mut self, (start, end): (u32, u32)) {
-        self.length += (end - start) as usize + 1;
-        self.texts.push(Text::Written(start, end));
+        self.push_at_end(Text::Written(start, end), (end - start) as usize);
+    }
+
+    #[inline]
+    fn push_at_end(&mut self, text: Text<'e>, length: usize) {
+        match self.first.get_mut(self.count) {
+            Some(next) => *next = text,
+            None => self.others.push(text),
+        }
+        self.count += 1;
+        self.length += length + 1;
     }
 }
 
