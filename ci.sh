@@ -37,7 +37,8 @@ step_lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
 step_test() {
     # Where there is none, the test that needs it fails and says how to get it: a peer that is missing is never a pass.
     RADIOSONDE_PROMETHEUS=${RADIOSONDE_PROMETHEUS:-$(command -v prometheus || unpack prometheus usr/bin/prometheus || true)}
-    export RADIOSONDE_PROMETHEUS
+    RADIOSONDE_PUSHGATEWAY=${RADIOSONDE_PUSHGATEWAY:-$(command -v prometheus-pushgateway || unpack prometheus-pushgateway usr/bin/prometheus-pushgateway || true)}
+    export RADIOSONDE_PROMETHEUS RADIOSONDE_PUSHGATEWAY
     if [ -z "${RADIOSONDE_PYTHON:-}" ]; then
         local python
         python="$(mkdir -p "$target/peers" && cd "$target/peers" && pwd)/python"

@@ -9,4 +9,5 @@ mod exposition;
 mod invariants;
 mod peers;
 mod prometheus;
+mod pushgateway;
 mod tidy;
