@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use radiosonde_poller::Poller;
 use tokio::sync::watch;
 
 use crate::app::http::{Client, POOL_SIZE};
@@ -150,6 +151,7 @@ impl World {
             seed: options.seed,
         };
         let repo = Arc::new(Repo::connect(self.database.1).await?);
+        let pollers = database::poll(&repo, &server_client)?;
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
         let workloads = [
             tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
@@ -163,13 +165,18 @@ impl World {
             tokio::spawn(database::bursts(repo.clone(), pace.clone())),
             tokio::spawn(builders.refreshes(pace.clone())),
             tokio::spawn(uploaders.removals(pace.clone())),
-            tokio::spawn(database::polls(repo.clone(), server_client.clone(), pace.clone())),
             tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
         ];
         for workload in workloads {
             workload.await.unwrap_or_else(panic_on);
         }
-        // Now that all is quiet, the last values can be told beforehand.
+        // A poller waits for what it is measuring, and that for this runtime.
+        tokio::task::spawn_blocking(|| pollers.map(Poller::shutdown))
+            .await
+            .unwrap_or_else(panic_on)
+            .into_iter()
+            .collect::<std::result::Result<(), _>>()?;
+        // Now that all is quiet, it is known what the last values have to be.
         polls::accounts(&repo).await?;
         repo.measure_pool();
         polls::http_pools(&server_client);

@@ -77,6 +77,7 @@ fn tokens() -> [Metric; 4] {
         .unit(Nanosecond, Millisecond)
         .tags(tags)
         .buckets(exponential(0.001, 4.0, 12))
+        .native()
         .description("How long it took to obtain a token.");
     let exceptions = counter("atlas.token.acquire.exceptions")
         .event(events::TOKEN_ACQUIRE.exception())
@@ -99,6 +100,7 @@ fn logs() -> [Metric; 5] {
         .unit(Nanosecond, Millisecond)
         .tags(["status"])
         .buckets(exponential(1.0, 2.0, 12))
+        .exemplars()
         .description("How long it took to fetch a log page.");
     let entries = sum("atlas.logs.entries")
         .event(events::LOGS_FETCH.stop())

@@ -11,7 +11,8 @@ use radiosonde_metrics::{Buckets, Metric, exponential};
 
 /// Every metric on the page.
 pub(crate) fn metrics() -> Vec<Metric> {
-    [atlas::metrics(), tuist::metrics(), storage::metrics(), http::metrics()].concat()
+    let process = radiosonde_poller::process_metrics();
+    [atlas::metrics(), tuist::metrics(), storage::metrics(), http::metrics(), process].concat()
 }
 
 /// The bounds that Tuist has for milliseconds and bytes alike.

@@ -11,7 +11,7 @@ use super::buckets;
 use crate::app::storage::events;
 
 /// Series per metric.
-const SERIES_LIMIT: usize = 50;
+const SERIES_LIMIT: usize = 20;
 
 /// An operation, and what is called after it.
 struct Operation {

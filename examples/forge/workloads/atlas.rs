@@ -30,7 +30,7 @@ pub(crate) const MANUAL_APP: &str = "manual";
 pub(crate) const ORPHANED_APP: &str = "orphaned";
 
 /// How long one who reads a log waits for it.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Clone)]
 pub(crate) struct Deployer {

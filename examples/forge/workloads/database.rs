@@ -1,7 +1,10 @@
 //! Workloads of the database: bursts of queries, and the questions that are asked now and then.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use radiosonde_poller::{Measurement, Poller, StartError, process_measurements};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::Pace;
@@ -35,26 +38,28 @@ async fn query(repo: Arc<Repo>, client: usize) {
     }
 }
 
-/// W12: how many accounts there are, and what the pools are doing, is asked by the clock; at the end once more, when all is
-/// quiet.
-pub(crate) async fn polls(repo: Arc<Repo>, client: Arc<Client>, pace: Pace) {
-    let (asked, pool, pools) = (repo.clone(), repo.clone(), client.clone());
-    let accounts = move |_| {
-        let repo = asked.clone();
-        // The next turn may have more luck; what the last one missed the checks will find.
-        async move { drop(polls::accounts(&repo).await) }
-    };
-    let repo_pool = move |_| {
-        let repo = pool.clone();
-        async move { repo.measure_pool() }
-    };
-    let http_pools = move |_| {
-        let client = pools.clone();
-        async move { polls::http_pools(&client) }
-    };
-    tokio::join!(
-        pace.turns(1, 1.0, accounts),
-        pace.turns(1, 10.0, repo_pool),
-        pace.turns(1, 1.0, http_pools),
-    );
+/// W12: how many accounts there are, what the pools are doing, and how the process is, is asked by the clock. Those who say
+/// nothing by themselves do not know that they are asked.
+///
+/// # Errors
+/// When no thread can be had.
+pub(crate) fn poll(repo: &Arc<Repo>, client: &Arc<Client>) -> Result<[Poller; 2], StartError> {
+    let runtime = Handle::current();
+    let (asked, pool, client) = (repo.clone(), repo.clone(), client.clone());
+    let accounts = move || runtime.block_on(polls::accounts(&asked));
+    let slow = Poller::builder()
+        .name("accounts")
+        .period(Duration::from_secs(1))
+        .measurements([
+            Measurement::fallible("accounts", accounts),
+            Measurement::new("http pools", move || polls::http_pools(&client)),
+        ])
+        .measurements(process_measurements())
+        .start()?;
+    let fast = Poller::builder()
+        .name("pool")
+        .period(Duration::from_millis(100))
+        .measurements([Measurement::new("repo pool", move || pool.measure_pool())])
+        .start()?;
+    Ok([slow, fast])
 }
