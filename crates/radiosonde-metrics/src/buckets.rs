@@ -105,7 +105,42 @@ impl From<&[f64]> for Buckets {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_number_falls_into_the_first_bucket_whose_bound_it_does_not_exceed(
+            mut bounds in vec(-100.0..100.0_f64, 1..40),
+            number in -110.0..110.0_f64,
+            on_a_bound in any::<Option<Index>>(),
+        ) {
+            bounds.sort_by(f64::total_cmp);
+            bounds.dedup();
+            let number = on_a_bound.map_or(number, |index| *index.get(&bounds));
+            let expected = bounds.iter().position(|bound| number <= *bound).unwrap_or(bounds.len());
+            prop_assert_eq!(bucket_index(&bounds, number), expected);
+        }
+
+        #[test]
+        fn linear_bounds_are_a_width_apart_and_exponential_ones_a_factor(
+            start in 0.1..10.0_f64,
+            step in 1.1..4.0_f64,
+            count in 1..50_usize,
+        ) {
+            let (linear, exponential) = (linear(start, step, count), exponential(start, step, count));
+            prop_assert!(linear.problem().is_none() && exponential.problem().is_none());
+            for (index, (sum, product)) in linear.bounds().iter().zip(exponential.bounds()).enumerate() {
+                let (expected_sum, expected_product) = (start + step * index as f64, start * step.powi(index as i32));
+                prop_assert!((sum - expected_sum).abs() <= 1e-9 * expected_sum);
+                prop_assert!((product - expected_product).abs() <= 1e-9 * expected_product);
+            }
+            prop_assert_eq!((linear.bounds().len(), exponential.bounds().len()), (count, count));
+        }
+    }
 
     #[test]
     fn sound_bounds_have_no_problem() {

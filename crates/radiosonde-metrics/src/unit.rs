@@ -107,6 +107,8 @@ impl Conversion {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -122,6 +124,32 @@ mod tests {
         for (from, to, value, expected) in cases {
             let conversion = Conversion::between(from, to).unwrap();
             assert_eq!(conversion.apply(value), expected, "{value} {from} in {to}");
+        }
+    }
+
+    const TIMES: [(Unit, i32); 5] = [
+        (Unit::Second, 0),
+        (Unit::Millisecond, -3),
+        (Unit::Microsecond, -6),
+        (Unit::Nanosecond, -9),
+        (Unit::Native, -9),
+    ];
+    const SIZES: [(Unit, i32); 3] = [(Unit::Megabyte, 6), (Unit::Kilobyte, 3), (Unit::Byte, 0)];
+
+    proptest! {
+        /// The oracle is how decimal numbers are read: to the nearest float.
+        #[test]
+        fn a_converted_integer_is_the_nearest_float_to_the_exact_result(
+            number in 0..1_u64 << 53,
+            from in 0..5_usize,
+            to in 0..5_usize,
+        ) {
+            for units in [&TIMES[..], &SIZES] {
+                let ((from, power), (to, other)) = (units[from % units.len()], units[to % units.len()]);
+                let exact: f64 = format!("{number}e{}", power - other).parse().unwrap();
+                let conversion = Conversion::between(from, to).unwrap();
+                prop_assert_eq!(conversion.apply(number as f64), exact, "{} {} in {}", number, from, to);
+            }
         }
     }
 

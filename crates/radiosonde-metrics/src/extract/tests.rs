@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use proptest::prelude::*;
 use radiosonde::{Bus, EventName, Value};
 
 use super::*;
@@ -119,6 +120,100 @@ fn filters_are_asked_once_and_first_then_measurement_then_tags() {
     );
 }
 
+/// What is given as the filter of a metric, and whether it says that the event is kept.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Nothing,
+    Keep(bool),
+    Drop(bool),
+}
+
+proptest! {
+    #[test]
+    fn what_is_evaluated_is_filter_then_measurement_then_tags_and_no_more_than_needed(
+        filter in prop_oneof![
+            Just(Asked::Nothing),
+            any::<bool>().prop_map(Asked::Keep),
+            any::<bool>().prop_map(Asked::Drop),
+        ],
+        measured in prop_oneof![
+            Just(None),
+            Just(Some(f64::NAN)),
+            (-10.0..10.0_f64).prop_map(Some),
+        ],
+        function in any::<bool>(),
+        tag_function in any::<bool>(),
+    ) {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let note = |what: &'static str| {
+            let order = Arc::clone(&order);
+            move || order.lock().push(what)
+        };
+        let mut metric = sum("a.b.n").tags(["t"]);
+        let mut expected = Vec::new();
+        let asked = note("filter");
+        metric = match filter {
+            Asked::Nothing => metric,
+            Asked::Keep(kept) => metric.keep(move |_| { asked(); kept }),
+            Asked::Drop(kept) => metric.drop(move |_| { asked(); !kept }),
+        };
+        let kept = match filter {
+            Asked::Nothing => true,
+            Asked::Keep(kept) | Asked::Drop(kept) => {
+                expected.push("filter");
+                kept
+            }
+        };
+        if function {
+            let asked = note("measurement");
+            metric = metric.measurement_with(move |event| { asked(); event.measurement("n").as_f64() });
+            expected.extend(kept.then_some("measurement"));
+        }
+        if tag_function {
+            let asked = note("tags");
+            metric = metric.tag_values(move |_, _| asked());
+        }
+        let outcome = match measured {
+            _ if !kept => Ok(None),
+            None => Err(SkipReason::MissingMeasurement),
+            Some(number) if number.is_nan() => Err(SkipReason::NotFinite),
+            Some(number) if number < 0.0 => Err(SkipReason::Negative),
+            Some(number) => Ok(Some(number)),
+        };
+        expected.extend((tag_function && matches!(outcome, Ok(Some(_)))).then_some("tags"));
+        let measurements: Vec<_> = measured.map(|number| ("n", Value::from(number))).into_iter().collect();
+        prop_assert_eq!(extract(metric, &measurements), outcome);
+        prop_assert_eq!(&*order.lock(), &expected);
+    }
+
+    #[test]
+    fn tag_values_come_through_whatever_is_in_them(
+        text in ".{0,20}",
+        quoted in "[\"\\\\\n\0\u{ff}{}=,]{0,9}",
+        number in any::<i64>(),
+        shown in ".{0,40}",
+        derived in any::<bool>(),
+    ) {
+        let metric = counter("a.b").tags(["text", "quoted", "number", "shown"]);
+        let metric = if derived {
+            metric.tag_values(|event, tags| {
+                for tag in ["shown", "text", "quoted", "number"] {
+                    tags.set(tag, event.metadata(tag));
+                }
+            })
+        } else {
+            metric
+        };
+        let metadata = [
+            ("text", Value::from(&*text)),
+            ("quoted", Value::from(&*quoted)),
+            ("number", Value::from(number)),
+            ("shown", Value::display(&shown)),
+        ];
+        prop_assert_eq!(values(metric, &metadata), [&*text, &*quoted, &*number.to_string(), &*shown]);
+    }
+}
+
 #[test]
 fn drop_is_keep_the_other_way_round() {
     let metric = || counter("a.b.n").drop(|event| event.measurement("n") >= 400);
@@ -195,6 +290,101 @@ fn tags_are_metadata_and_a_missing_one_is_empty() {
         values(metric, &metadata),
         ["größe", "-1.5", "", "true", "127.0.0.1", "", "[redacted]"]
     );
+}
+
+#[test]
+fn a_tag_is_any_key_of_the_metadata_and_need_not_be_an_identifier() {
+    let metric = counter("a.b").tags(["http.status", "client-ip", "größe", "a b"]);
+    let metadata = [
+        ("a b", Value::from("4")),
+        ("größe", Value::from("3")),
+        ("http.status", Value::from(200)),
+        ("client-ip", Value::from("2")),
+    ];
+    assert_eq!(values(metric, &metadata), ["200", "2", "3", "4"]);
+}
+
+radiosonde::declare! {
+    static EVENTS;
+
+    event SIGNED_IN = "user.signed_in" {
+        measurements: {},
+        metadata: { provider, token: secret },
+    }
+
+    span VISIT = "user.visit" {
+        measurements: {},
+        metadata: { page, token: secret },
+    }
+}
+
+/// The tags of what this executes.
+fn tags_on_the_global_bus(metric: Metric, act: impl FnOnce()) -> Vec<Vec<String>> {
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let handler = {
+        let (found, metric) = (Arc::clone(&found), metric.clone());
+        move |event: &Event<'_>| {
+            let mut tags = TagSet::new();
+            assert_eq!(metric.extract(event, &mut tags), Ok(Some(1.0)));
+            found.lock().push(tags.iter().map(str::to_owned).collect());
+        }
+    };
+    let pattern = metric.event_patterns()[0].clone();
+    let id: radiosonde::HandlerId = format!("tags of {pattern}").into();
+    radiosonde::attach(id.clone(), pattern, handler).unwrap();
+    act();
+    radiosonde::detach(&id).unwrap();
+    std::mem::take(&mut *found.lock())
+}
+
+#[test]
+fn what_is_declared_as_secret_is_no_tag() {
+    assert_eq!(EVENTS.len(), 2);
+    let metric = counter("sign.ins").event("user.signed_in").tags(["token", "provider", "none"]);
+    let (provider, token) = ("github", "hunter2");
+    let found = tags_on_the_global_bus(metric, || {
+        radiosonde::execute!(SIGNED_IN, {}, { provider, token });
+        radiosonde::execute!(SIGNED_IN, {}, { provider });
+    });
+    assert_eq!(found, [["[redacted]", "github", ""], ["", "github", ""]]);
+}
+
+#[test]
+fn what_a_span_was_started_with_and_what_was_recorded_on_it_are_tags() {
+    let metric = counter("visits").event("user.visit.stop").tags(["page", "outcome", "token"]);
+    let found = tags_on_the_global_bus(metric, || {
+        let mut visit = radiosonde::span!(VISIT, { page: "/runs", token: "hunter2" });
+        visit.metadata("outcome", "seen");
+        visit.stop();
+    });
+    assert_eq!(found, [["/runs", "seen", "[redacted]"]]);
+}
+
+#[test]
+fn a_panic_of_a_display_is_a_reason_to_skip_and_the_metric_goes_on() {
+    struct Bomb;
+    impl fmt::Display for Bomb {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("not to be displayed")
+        }
+    }
+    let (bus, found) = (Bus::new(), Arc::new(Mutex::new(Vec::new())));
+    let (metric, results) = (counter("a.b.n").tags(["t", "u"]), Arc::clone(&found));
+    bus.attach("extract", "a.b", move |event| {
+        results.lock().push(metric.extract(event, &mut TagSet::new()));
+    })
+    .unwrap();
+    for shown in [Value::display(&Bomb), Value::from("fine")] {
+        bus.execute(&EventName::from_static("a.b"), &[], &[("t", Value::from("x")), ("u", shown)]);
+    }
+    assert_eq!(*found.lock(), [Err(SkipReason::Panic), Ok(Some(1.0))]);
+}
+
+#[test]
+fn more_tags_than_fit_on_the_stack_come_through_too() {
+    const KEYS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let metadata = KEYS.map(|key| (key, Value::from(key)));
+    assert_eq!(values(counter("a.b").tags(KEYS), &metadata), KEYS);
 }
 
 #[test]
