@@ -118,6 +118,16 @@ impl<'a> Fields<'a> {
     #[must_use]
     #[inline]
     pub fn get(&self, key: &str) -> Value<'a> {
+        // Almost all events come from a macro and have one layer.
+        if let (Layer::Unique(fields), None) = (&self.layer, self.under) {
+            let found = fields.iter().find(|(candidate, _)| same_key(candidate, key));
+            return found.map_or(Value::Null, |&(_, value)| value);
+        }
+        self.get_in_layers(key)
+    }
+
+    #[inline(never)]
+    fn get_in_layers(&self, key: &str) -> Value<'a> {
         let mut fields = self;
         loop {
             if let Some(value) = fields.layer.get(key) {
