@@ -3,10 +3,13 @@
 use crate::extract::{SkipReason, guarded};
 use crate::metric::Metric;
 
+/// Takes the values of the tags, and the number for them or why there is none.
+type Record<'a> = dyn FnMut(&[&str], Result<f64, SkipReason>) + 'a;
+
 impl Metric {
     /// Runs the callback, if there is one, and gives each of its numbers to `record` with the values of its tags; without
     /// values what could not be recorded, with the reason.
-    pub(crate) fn observe(&self, record: &mut dyn FnMut(&[&str], Result<f64, SkipReason>)) {
+    pub(crate) fn observe(&self, record: &mut Record<'_>) {
         let Some(callback) = &self.callback else { return };
         let outcome = guarded(|| {
             callback(&mut |values, number| {

@@ -49,6 +49,7 @@ pub struct ExponentialBuckets {
 
 impl ExponentialBuckets {
     /// The index of each bucket, rising, with its count.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> {
         self.counts.iter().enumerate().map(|(place, count)| (self.offset + place as i32, *count))
     }

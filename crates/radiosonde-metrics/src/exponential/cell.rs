@@ -9,8 +9,8 @@ use super::{ExponentialHistogram, RECORDED_SCHEMA, ZERO_THRESHOLD};
 /// The counts of an exponential histogram while it is recorded: always with the finest schema, so that nothing has to be
 /// moved while others record.
 ///
-/// The counts are in pages of eight powers of two, made when they are first needed and never moved. Recording is two or
-/// three loads and one write, without a lock.
+/// The counts are in pages of eight powers of two, made when they are first needed and never moved. One thread records,
+/// which is a few loads and one write; others may read meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct ExponentialCell {
     zero: AtomicU64,
@@ -81,11 +81,6 @@ impl ExponentialCell {
     pub(crate) fn record(&self, number: f64) {
         let count = self.count(number);
         count.store(count.load(Relaxed) + 1, Relaxed);
-    }
-
-    /// Records a finite number, as many threads may at the same time.
-    pub(crate) fn record_shared(&self, number: f64) {
-        self.count(number).fetch_add(1, Relaxed);
     }
 
     fn count(&self, number: f64) -> &AtomicU64 {

@@ -234,7 +234,7 @@ impl Metric {
         self
     }
 
-    /// Sets how many series there are at most ([`DEFAULT_SERIES_LIMIT`] unless set). Events beyond go to one more series
+    /// Sets how many series there are at most ([`DEFAULT_SERIES_LIMIT`](crate::DEFAULT_SERIES_LIMIT) unless set). Events beyond go to one more series
     /// with the single tag `otel.metric.overflow="true"`.
     pub fn series_limit(mut self, limit: usize) -> Self {
         self.series_limit = limit;
