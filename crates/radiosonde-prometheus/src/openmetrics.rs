@@ -101,8 +101,10 @@ impl Samples<'_> {
             SeriesValue::Number(value) => lines.push_number(text, &self.only, value),
             SeriesValue::Summary { count, sum, quantiles } => {
                 // Neither a quantile nor a sum may be negative here. That of no measurements is NaN, and has to be.
-                for (quantile, value) in quantiles.iter().filter(|(_, value)| !(*value < 0.0)) {
-                    lines.push_quantile(text, &self.only, *quantile, *value);
+                for (quantile, value) in quantiles {
+                    if *value >= 0.0 || value.is_nan() {
+                        lines.push_quantile(text, &self.only, *quantile, *value);
+                    }
                 }
                 if sum >= 0.0 {
                     lines.push_number(text, &self.sum, sum);

@@ -71,7 +71,7 @@ fn one() -> impl Strategy<Value = Recorded> {
         text.chars().filter(sound).collect::<String>() + suffix
     });
     let context = option::of(text().prop_map(|text| text.replace('"', "'")));
-    (0..7_u8, name, text(), vec(text(), 0..4), bounds(), any::<bool>(), context, events()).prop_map(
+    (0..8_u8, name, text(), vec(text(), 0..4), bounds(), any::<bool>(), context, events()).prop_map(
         |(kind, name, description, tags, bounds, native, context, events)| {
             let tag = |(index, text): (usize, String)| match &*text {
                 "le" if kind < 5 => text,
@@ -118,9 +118,10 @@ impl Recorded {
             3 => last_value(&self.name),
             4 => counter(&self.name).exemplars(),
             5 => summary(&self.name).quantiles([0.0, 0.5, 0.99, 1.0]),
+            6 => distribution(&self.name).native().exemplars(),
             _ => distribution(&self.name).buckets(self.bounds.clone()).exemplars(),
         };
-        let metric = if self.kind > 5 && self.native { metric.native() } else { metric };
+        let metric = if self.kind == 7 && self.native { metric.native() } else { metric };
         // In between, so that the parser of the text format, which trims, gives it back whole.
         let metric = metric.description(format!("<{}>", self.description));
         metric.event(self.event()).measurement("measurement").tags(self.tags.clone())

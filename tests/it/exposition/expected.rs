@@ -1,10 +1,10 @@
 //! What must be on a page, from the snapshot; and whether what was read is that.
 
 use radiosonde_metrics::{
-    Exemplar, Kind, MetricSnapshot, SeriesValue, exported_name, exported_tag,
+    Exemplar, ExponentialHistogram, Kind, MetricSnapshot, SeriesValue, exported_name, exported_tag,
 };
 
-use super::judge::{Family, Sample};
+use super::judge::{Family, Native, ReadExemplar, Sample};
 
 /// A format as its reader shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub(super) fn compare(
     same("help", &family.help, metric.description_text())?;
 
     let mut read = family.samples.iter();
+    let mut native = family.native.iter();
     for series in snapshot.series() {
         let labels: Vec<_> =
             series.tags().map(|(tag, value)| (exported_tag(tag), value.to_owned())).collect();
@@ -69,7 +70,7 @@ pub(super) fn compare(
             SeriesValue::Number(number) => sample("", Number::Float(number), None, None)?,
             SeriesValue::Summary { count, sum, quantiles } => {
                 for (quantile, value) in quantiles {
-                    if !strict || !(*value < 0.0) {
+                    if !strict || *value >= 0.0 || value.is_nan() {
                         let own = Some(("quantile", *quantile));
                         sample("", Number::Float(*value), own, None)?;
                     }
@@ -79,11 +80,20 @@ pub(super) fn compare(
                 }
                 sample("_count", Number::Count(count), None, None)?;
             }
-            SeriesValue::Distribution { buckets, sum, .. } => {
+            SeriesValue::Distribution { buckets, sum, exponential } => {
+                let exponential = exponential.filter(|_| format == Format::Protobuf);
+                if let Some(expected) = exponential {
+                    let exemplars = series.exemplars().iter().flatten().count();
+                    same_native(native.next().ok_or("no native histogram")?, expected, exemplars)?;
+                }
+                let only_native = exponential.is_some() && metric.bucket_bounds().is_empty();
                 let bounds = metric.bucket_bounds().iter().copied().chain([f64::INFINITY]);
                 let mut count = 0;
                 for (index, (bound, bucket)) in bounds.zip(buckets).enumerate() {
                     count += bucket;
+                    if only_native {
+                        continue;
+                    }
                     let own = Some(("le", bound));
                     sample("_bucket", Number::Count(count), own, exemplar(index))?;
                 }
@@ -96,9 +106,9 @@ pub(super) fn compare(
             other => return Err(format!("nobody here knows {other:?}")),
         }
     }
-    match read.next() {
-        Some(extra) => Err(format!("{extra:?} is too much")),
-        None => Ok(()),
+    match (read.next(), native.next()) {
+        (None, None) => Ok(()),
+        (sample, native) => Err(format!("{sample:?} and {native:?} are too much")),
     }
 }
 
@@ -151,7 +161,7 @@ fn same_exemplar(format: Format, read: &Sample, expected: Option<&Exemplar>) -> 
     let expected = expected.filter(|_| format != Format::Text);
     match (&read.exemplar, expected) {
         (None, None) => Ok(()),
-        (Some((labels, value, time)), Some(expected))
+        (Some(ReadExemplar(labels, value, time)), Some(expected))
             if *labels == expected.labels && same_float(value, expected.value) =>
         {
             let elapsed = expected.time.duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -163,4 +173,23 @@ fn same_exemplar(format: Format, read: &Sample, expected: Option<&Exemplar>) -> 
         }
         (read, expected) => Err(format!("read the exemplar {read:?} for {expected:?}")),
     }
+}
+
+fn same_native(
+    read: &Native,
+    expected: &ExponentialHistogram,
+    exemplars: usize,
+) -> Result<(), String> {
+    let used = |buckets: &mut dyn Iterator<Item = (i32, u64)>| {
+        buckets.filter(|(_, count)| *count > 0).collect::<Vec<_>>()
+    };
+    let read_buckets =
+        [&read.positive, &read.negative].map(|buckets| used(&mut buckets.iter().copied()));
+    let buckets = [&expected.positive, &expected.negative].map(|buckets| used(&mut buckets.iter()));
+    let same = read.schema == expected.schema
+        && same_float(&read.zero_threshold, expected.zero_threshold)
+        && read.zero_count == expected.zero_count
+        && read.exemplars == exemplars
+        && read_buckets == buckets;
+    if same { Ok(()) } else { Err(format!("read {read:?} for {expected:?}")) }
 }

@@ -27,16 +27,32 @@ pub(super) struct Family {
     pub(super) help: String,
     pub(super) samples: Vec<Sample>,
     #[serde(default)]
-    pub(super) native: Vec<Json>,
+    pub(super) native: Vec<Native>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Sample {
     pub(super) name: String,
-    pub(super) labels: Vec<(String, String)>,
+    pub(super) labels: Labels,
     pub(super) value: String,
-    /// Labels, value and time.
-    pub(super) exemplar: Option<(Vec<(String, String)>, String, String)>,
+    pub(super) exemplar: Option<ReadExemplar>,
+}
+
+pub(super) type Labels = Vec<(String, String)>;
+
+/// Labels, value and time.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReadExemplar(pub(super) Labels, pub(super) String, pub(super) String);
+
+/// A native histogram: the buckets with their indices, of which there are more than those that are not empty.
+#[derive(Debug, Deserialize)]
+pub(super) struct Native {
+    pub(super) schema: i8,
+    pub(super) zero_threshold: String,
+    pub(super) zero_count: u64,
+    pub(super) positive: Vec<(i32, u64)>,
+    pub(super) negative: Vec<(i32, u64)>,
+    pub(super) exemplars: usize,
 }
 
 impl Judge {
