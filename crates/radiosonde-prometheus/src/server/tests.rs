@@ -286,3 +286,11 @@ fn every_scrape_is_told_as_an_event() {
     assert!(events.contains(&("200".to_owned(), Some(length), page)), "{events:?}");
     assert!(events.iter().any(|(status, ..)| status == "401"), "{events:?}");
 }
+
+#[test]
+fn this_machine_alone_is_listened_on_unless_told_otherwise() {
+    let builder = format!("{:?}", Prometheus::builder());
+    assert!(builder.contains("address: \"127.0.0.1:9091\""), "{builder}");
+    let anywhere = Prometheus::builder().bus(&Bus::new()).listen("0.0.0.0:0").start().unwrap();
+    assert!(anywhere.local_addr().ip().is_unspecified());
+}
