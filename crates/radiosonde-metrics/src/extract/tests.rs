@@ -319,7 +319,7 @@ radiosonde::declare! {
 }
 
 /// The tags of what this executes.
-fn tags_on_the_global_bus(metric: Metric, act: impl FnOnce()) -> Vec<Vec<String>> {
+fn tags_on_the_global_bus(metric: &Metric, act: impl FnOnce()) -> Vec<Vec<String>> {
     let found = Arc::new(Mutex::new(Vec::new()));
     let handler = {
         let (found, metric) = (Arc::clone(&found), metric.clone());
@@ -342,7 +342,7 @@ fn what_is_declared_as_secret_is_no_tag() {
     assert_eq!(EVENTS.len(), 2);
     let metric = counter("sign.ins").event("user.signed_in").tags(["token", "provider", "none"]);
     let (provider, token) = ("github", "hunter2");
-    let found = tags_on_the_global_bus(metric, || {
+    let found = tags_on_the_global_bus(&metric, || {
         radiosonde::execute!(SIGNED_IN, {}, { provider, token });
         radiosonde::execute!(SIGNED_IN, {}, { provider });
     });
@@ -352,7 +352,7 @@ fn what_is_declared_as_secret_is_no_tag() {
 #[test]
 fn what_a_span_was_started_with_and_what_was_recorded_on_it_are_tags() {
     let metric = counter("visits").event("user.visit.stop").tags(["page", "outcome", "token"]);
-    let found = tags_on_the_global_bus(metric, || {
+    let found = tags_on_the_global_bus(&metric, || {
         let mut visit = radiosonde::span!(VISIT, { page: "/runs", token: "hunter2" });
         visit.metadata("outcome", "seen");
         visit.stop();
