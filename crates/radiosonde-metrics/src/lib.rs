@@ -34,7 +34,9 @@
 //! # Defining metrics
 //! [`counter`], [`sum`], [`last_value`], [`summary`] and [`distribution`] make a [`Metric`]; its methods say which events
 //! it takes, what it measures, and by which tags series are told apart. A metric that takes the events of a pattern can
-//! have a segment of their names as a tag: [`Metric::segment_tag`].
+//! have a segment of their names as a tag: [`Metric::segment_tag`]. Values that are there anyway are read by
+//! [`Metric::callback`]. Distributions have buckets ([`Metric::buckets`]), or those that they need ([`Metric::native`]);
+//! summaries have [`Metric::quantiles`]; [`Metric::exemplars`] lead from a number to the span in which it came up.
 //!
 //! # Reading metrics
 //! Reporters read a [`Snapshot`]. A reporter that wants each event instead calls [`Metric::extract`], which is what the
