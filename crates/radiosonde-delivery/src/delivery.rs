@@ -7,12 +7,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use radiosonde::execute;
 
 use crate::clock::{Clock, SystemClock, after};
+use crate::events;
 use crate::ledger::{Ledger, Report};
 use crate::options::Options;
 use crate::queue::Queue;
-use crate::sink::{Record, Sink};
+use crate::sink::{Record, Sink, Spooled};
+use crate::spool::source::{Health, Source};
+use crate::spool::{Opened, Spool, SpoolError};
+use crate::spooler::{Spooler, State};
 use crate::worker::{Command, Worker};
 
 /// How many commands may wait for a worker that is busy with a request.
@@ -43,47 +48,30 @@ impl<R: Record> Delivery<R> {
         options: Options,
         sink: impl Sink<R>,
     ) -> Result<Self, StartError> {
-        Self::start_with_clock(reporter.into(), options, sink, Arc::new(SystemClock))
+        Start::new(reporter, options).run(sink)
     }
 
-    pub(crate) fn start_with_clock(
-        reporter: String,
+    /// Starts a delivery that keeps on disk, in `spool`, what it has not sent yet, and first sends what an earlier one
+    /// has left there. A thread of its own writes what is queued, so that it is on disk soon however long the sink
+    /// keeps the worker thread waiting.
+    ///
+    /// # Errors
+    ///
+    /// When the spool is in use, cannot be read, or was written by another version; or as [`start`](Self::start).
+    pub fn start_with_spool(
+        reporter: impl Into<String>,
         options: Options,
+        spool: &Spool,
         sink: impl Sink<R>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StartError> {
-        if let Some(option) = options.problem() {
-            return Err(StartError::ZeroOption { reporter, option });
+    ) -> Result<Self, StartError>
+    where
+        R: Spooled,
+    {
+        let start = Start::new(reporter, options);
+        match spool.open() {
+            Ok(opened) => start.run_with_spool(spool, opened, sink),
+            Err(error) => Err(StartError::Spool { reporter: start.reporter, error }),
         }
-        let (entries, leftovers) = bounded(options.queue_records);
-        let (commands, commanded) = bounded(COMMANDS);
-        let queue = Queue {
-            entries,
-            leftovers,
-            commands,
-            ledger: Arc::new(Ledger::default()),
-            largest: options.batch_bytes,
-        };
-        let drop_deadline = options.drop_deadline;
-        let worker = Worker::new(
-            reporter.clone(),
-            options,
-            sink,
-            Arc::clone(&clock),
-            queue.clone(),
-            commanded,
-        );
-        let (working, ended): (Sender<()>, _) = bounded(0);
-        let run = move || {
-            worker.run();
-            drop(working);
-        };
-        thread::Builder::new()
-            // A name with a zero byte would panic.
-            .name(format!("radiosonde-{reporter}").replace('\0', ""))
-            .spawn(run)
-            .map_err(|error| StartError::Thread { reporter, error })?;
-        Ok(Self { queue, clock, drop_deadline, ended })
     }
 
     /// The emitting threads' end, for a handler to keep.
@@ -156,6 +144,110 @@ impl<R: Record> fmt::Debug for Delivery<R> {
     }
 }
 
+/// What a delivery is started with.
+pub(crate) struct Start {
+    pub(crate) reporter: String,
+    pub(crate) options: Options,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Start {
+    fn new(reporter: impl Into<String>, options: Options) -> Self {
+        Self { reporter: reporter.into(), options, clock: Arc::new(SystemClock) }
+    }
+
+    pub(crate) fn run<R: Record>(self, sink: impl Sink<R>) -> Result<Delivery<R>, StartError> {
+        let (queue, commands) = self.queue()?;
+        let entries = queue.leftovers.clone();
+        let worker = Worker::new(&self, sink, queue.clone(), entries, commands, None);
+        let (working, ended) = bounded(0);
+        self.spawn("", working, || worker.run())?;
+        Ok(self.delivery(queue, ended))
+    }
+
+    pub(crate) fn run_with_spool<R: Spooled>(
+        self,
+        spool: &Spool,
+        opened: Opened,
+        sink: impl Sink<R>,
+    ) -> Result<Delivery<R>, StartError> {
+        let (queue, commands) = self.queue()?;
+        let recovered = opened.retained;
+        if recovered > 0 {
+            queue.ledger.recover(recovered);
+            execute!(events::RECOVERED, { count: recovered }, { reporter: self.reporter });
+        }
+        let (writer, reader) = opened.split(spool);
+        let (direct, entries) = bounded(0);
+        let (written, is_written) = bounded(1);
+        let (told, heard) = bounded(COMMANDS);
+        let source = Source {
+            reporter: self.reporter.clone(),
+            ledger: Arc::clone(&queue.ledger),
+            reader,
+            read: R::read,
+            age: spool.age,
+            written: is_written,
+            health: Health::default(),
+            _commands: told.clone(),
+        };
+        let worker = Worker::new(&self, sink, queue.clone(), entries, heard, Some(source));
+        let spooler = Spooler {
+            reporter: self.reporter.clone(),
+            clock: Arc::clone(&self.clock),
+            queue: queue.clone(),
+            commands,
+            worker: told,
+            written,
+            direct,
+            writer,
+            sync_interval: spool.sync_interval,
+            state: State::default(),
+        };
+        let (working, ended) = bounded(0);
+        self.spawn("", working.clone(), || worker.run())?;
+        self.spawn("-spool", working, || spooler.run())?;
+        Ok(self.delivery(queue, ended))
+    }
+
+    /// The queue, and where the commands that it and the delivery give arrive.
+    fn queue<R: Record>(&self) -> Result<(Queue<R>, Receiver<Command>), StartError> {
+        if let Some(option) = self.options.problem() {
+            return Err(StartError::ZeroOption { reporter: self.reporter.clone(), option });
+        }
+        let (entries, leftovers) = bounded(self.options.queue_records);
+        let (commands, commanded) = bounded(COMMANDS);
+        let ledger = Arc::new(Ledger::default());
+        let largest = self.options.batch_bytes;
+        Ok((Queue { entries, leftovers, commands, ledger, largest }, commanded))
+    }
+
+    /// A thread that lets go of `working` when it has ended.
+    fn spawn(
+        &self,
+        suffix: &str,
+        working: Sender<()>,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let run = move || {
+            run();
+            drop(working);
+        };
+        let reporter = &self.reporter;
+        thread::Builder::new()
+            // A name with a zero byte would panic.
+            .name(format!("radiosonde-{reporter}{suffix}").replace('\0', ""))
+            .spawn(run)
+            .map(drop)
+            .map_err(|error| StartError::Thread { reporter: reporter.clone(), error })
+    }
+
+    fn delivery<R: Record>(self, queue: Queue<R>, ended: Receiver<()>) -> Delivery<R> {
+        let drop_deadline = self.options.drop_deadline;
+        Delivery { queue, clock: self.clock, drop_deadline, ended }
+    }
+}
+
 /// Why a delivery could not be started.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -166,6 +258,13 @@ pub enum StartError {
         reporter: String,
         /// The option, as its setter is named.
         option: &'static str,
+    },
+    /// The spool cannot be used.
+    Spool {
+        /// Whose delivery it is.
+        reporter: String,
+        /// Why not.
+        error: SpoolError,
     },
     /// The operating system gave no thread.
     Thread {
@@ -185,6 +284,9 @@ impl fmt::Display for StartError {
                     "the delivery of `{reporter}` cannot work with `{option}` zero: set at least one"
                 )
             }
+            Self::Spool { reporter, error } => {
+                write!(f, "the delivery of `{reporter}` has no spool: {error}")
+            }
             Self::Thread { reporter, error } => {
                 write!(
                     f,
@@ -199,6 +301,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::ZeroOption { .. } => None,
+            Self::Spool { error, .. } => Some(error),
             Self::Thread { error, .. } => Some(error),
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, unbounded};
 
 use crate::clock::manual::ManualClock;
+use crate::delivery::Start;
 use crate::{
     Attempt, Backoff, Delivery, DropReason, Encode, Endpoint, HttpSink, Options, Report, Request,
 };
@@ -117,9 +118,9 @@ fn a_429_waits_as_long_as_it_asks() {
     let clock = ManualClock::new();
     let sink = HttpSink::new("test", "test/1", server.endpoint.clone(), Lines);
     let options = Options::new().batch_records(1);
-    let delivery =
-        Delivery::start_with_clock("test".to_owned(), options, sink, Arc::new(clock.clone()))
-            .unwrap();
+    let delivery = Start { reporter: "test".to_owned(), options, clock: Arc::new(clock.clone()) }
+        .run(sink)
+        .unwrap();
     delivery.queue().try_push("a record".to_owned());
     assert_eq!(clock.set.recv_timeout(PATIENCE), Ok(Duration::from_secs(77)));
     clock.advance(Duration::from_secs(77));

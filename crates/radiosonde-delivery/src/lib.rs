@@ -20,6 +20,8 @@ pub mod redact;
 #[cfg(feature = "http")]
 mod retry_after;
 mod sink;
+mod spool;
+mod spooler;
 mod time;
 mod uuid;
 mod worker;
@@ -37,11 +39,14 @@ pub use ledger::{DropReason, Dropped, Report};
 pub use options::{Backoff, Options};
 pub use queue::Queue;
 pub use sink::{Answer, Attempt, Record, Sink, Spooled, Verdict};
+pub use spool::{Spool, SpoolError};
 pub use time::Timestamp;
 pub use uuid::Uuid;
 
 #[cfg(feature = "http")]
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod spool_tests;
 #[cfg(test)]
 mod worker_tests;

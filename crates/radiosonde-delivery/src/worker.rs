@@ -3,27 +3,44 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use crossbeam_channel::{Receiver, Sender, never, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Place};
 use crate::clock::{Clock, after};
+use crate::delivery::Start;
 use crate::events;
 use crate::ledger::{DropReason, Dropped};
 use crate::options::Options;
 use crate::queue::{Entry, Queue};
 use crate::random::Random;
 use crate::sink::{Answer, Attempt, Record, Sink, Verdict};
+use crate::spool::source::{Source, Unreadable};
+
+/// How long a spool that cannot be read is left alone.
+const REREAD: Duration = Duration::from_secs(1);
 
 /// What the worker is told from outside.
 pub(crate) enum Command {
     /// Send what was accepted before this command without delay, then answer.
     Flush(Sender<()>),
+    /// Send what was accepted before this command without delay.
+    Hurry,
     /// End by this moment, after trying to send what is left.
     Shutdown(Instant),
     /// Losses were counted while the worker may have been idle.
     AnnounceLosses,
+}
+
+/// What was accepted before is to be sent without delay.
+struct Flush {
+    /// How far the spool must have been read first.
+    position: Option<u64>,
+    /// How many records must be settled.
+    settled: usize,
+    /// Who waits, if anybody does.
+    done: Option<Sender<()>>,
 }
 
 pub(crate) struct Worker<R: Record, S: Sink<R>> {
@@ -32,8 +49,10 @@ pub(crate) struct Worker<R: Record, S: Sink<R>> {
     sink: S,
     clock: Arc<dyn Clock>,
     queue: Queue<R>,
+    /// The queue; with a spool, what could not be written to it.
     entries: Receiver<Entry<R>>,
     commands: Receiver<Command>,
+    spool: Option<Source<R>>,
     random: Random,
     /// A record that did not fit into the batch before it.
     carried: Option<Entry<R>>,
@@ -41,36 +60,39 @@ pub(crate) struct Worker<R: Record, S: Sink<R>> {
     taken: usize,
     /// Those of them that have been sent or dropped.
     settled: usize,
-    /// Who waits for `settled` to reach which number.
-    flushes: Vec<(usize, Sender<()>)>,
+    flushes: Vec<Flush>,
     closing: Option<Instant>,
+    /// Nothing more will come.
+    is_exhausted: bool,
     made_last_attempt: bool,
     announced: Dropped,
 }
 
 impl<R: Record, S: Sink<R>> Worker<R, S> {
     pub(crate) fn new(
-        reporter: String,
-        options: Options,
+        start: &Start,
         sink: S,
-        clock: Arc<dyn Clock>,
         queue: Queue<R>,
+        entries: Receiver<Entry<R>>,
         commands: Receiver<Command>,
+        spool: Option<Source<R>>,
     ) -> Self {
         Self {
-            reporter,
-            options,
+            reporter: start.reporter.clone(),
+            options: start.options.clone(),
             sink,
-            clock,
-            entries: queue.leftovers.clone(),
+            clock: Arc::clone(&start.clock),
             queue,
+            entries,
             commands,
+            spool,
             random: Random::from_system(),
             carried: None,
             taken: 0,
             settled: 0,
             flushes: Vec::new(),
             closing: None,
+            is_exhausted: false,
             made_last_attempt: false,
             announced: Dropped::default(),
         }
@@ -86,6 +108,21 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             self.announce_losses();
             self.answer_flushes();
         }
+        self.wait_for_the_spooler();
+    }
+
+    /// What it still has to write is kept, and what it cannot write is lost, not to be sent any more.
+    fn wait_for_the_spooler(&mut self) {
+        let Some(spool) = &mut self.spool else { return };
+        let deadline = self.closing.unwrap_or_else(|| self.clock.now());
+        let over = self.clock.at(deadline);
+        loop {
+            select! {
+                recv(self.entries) -> entry => if entry.is_err() { break },
+                recv(over) -> _ => break,
+            }
+        }
+        spool.sync();
     }
 
     /// The next batch: when it is full, when its time has come, or, in haste, when nothing more is queued.
@@ -104,24 +141,62 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             {
                 return Some(open);
             }
-            if let Ok(entry) = self.entries.try_recv() {
-                self.add(&mut batch, entry);
-                continue;
-            }
-            if self.closing.is_some() || (batch.is_some() && !self.flushes.is_empty()) {
+            let is_stuck = match self.take() {
+                Ok(Some(entry)) => {
+                    self.add(&mut batch, entry);
+                    continue;
+                }
+                Ok(None) => false,
+                Err(Unreadable) => true,
+            };
+            let is_hasty = self.closing.is_some() || !self.flushes.is_empty();
+            if (batch.is_some() && is_hasty) || (self.closing.is_some() && self.is_exhausted) {
                 return batch;
             }
             self.answer_flushes();
-            let due =
-                batch.as_ref().map_or_else(never, |open| self.clock.at(open.due(&self.options)));
+            let now = self.clock.now();
+            let due = [
+                batch.as_ref().map(|open| open.due(&self.options)),
+                self.closing,
+                is_stuck.then(|| after(now, REREAD)),
+            ];
+            let due = due.into_iter().flatten().min();
+            let is_over = due.map_or_else(never, |due| self.clock.at(due));
+            let written = self.spool.as_ref().map_or_else(never, |spool| spool.written.clone());
             select! {
-                recv(self.entries) -> entry => if let Ok(entry) = entry {
-                    self.add(&mut batch, entry);
+                recv(self.entries) -> entry => match entry {
+                    Ok(entry) => self.add(&mut batch, entry),
+                    Err(_) => self.exhausted(),
                 },
                 recv(self.commands) -> command => self.obey(command.ok()),
-                recv(due) -> _ => return batch,
+                recv(written) -> _ => {}
+                recv(is_over) -> _ => if !is_stuck || self.closing.is_some() {
+                    return batch;
+                },
             }
         }
+    }
+
+    /// The next record: from the spool, or, if there is nothing in it, what could not be written to it.
+    fn take(&mut self) -> Result<Option<Entry<R>>, Unreadable> {
+        if let Some(spool) = &mut self.spool {
+            spool.reader.remove_settled();
+            if let Some(entry) = spool.next(self.clock.system_now())? {
+                return Ok(Some(entry));
+            }
+        }
+        match self.entries.try_recv() {
+            Ok(entry) => return Ok(Some(entry)),
+            Err(TryRecvError::Empty) => self.is_exhausted = self.spool.is_none(),
+            Err(TryRecvError::Disconnected) => self.exhausted(),
+        }
+        Ok(None)
+    }
+
+    /// Who could hand over more has ended.
+    fn exhausted(&mut self) {
+        self.is_exhausted = true;
+        self.closing.get_or_insert_with(|| self.clock.now());
     }
 
     fn add(&mut self, batch: &mut Option<Batch<R>>, entry: Entry<R>) {
@@ -140,21 +215,32 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
 
     fn obey(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Flush(done)) => {
-                self.flushes.push((self.taken + self.entries.len(), done));
-            }
+            Some(Command::Flush(done)) => self.begin_flush(Some(done)),
+            Some(Command::Hurry) if self.flushes.is_empty() => self.begin_flush(None),
+            // It hurries already.
+            Some(Command::Hurry) => {}
             Some(Command::Shutdown(deadline)) => self.closing = Some(deadline),
             Some(Command::AnnounceLosses) => self.announce_losses(),
             // Nobody is left who could shut the worker down.
-            None => self.closing = Some(self.clock.now()),
+            None => self.exhausted(),
         }
     }
 
+    fn begin_flush(&mut self, done: Option<Sender<()>>) {
+        let position = self.spool.as_ref().map(|spool| spool.reader.end());
+        let settled = self.taken + self.entries.len();
+        self.flushes.push(Flush { position, settled, done });
+    }
+
     fn answer_flushes(&mut self) {
-        let settled = self.settled;
-        self.flushes.retain(|(target, done)| {
-            let reached = *target <= settled;
-            if reached {
+        let (taken, settled) = (self.taken, self.settled);
+        let position = self.spool.as_ref().map_or(0, |spool| spool.reader.position());
+        self.flushes.retain_mut(|flush| {
+            if flush.position.take_if(|end| *end <= position).is_some() {
+                flush.settled = flush.settled.max(taken);
+            }
+            let reached = flush.position.is_none() && flush.settled <= settled;
+            if let Some(done) = flush.done.as_ref().filter(|_| reached) {
                 // Who has stopped waiting is not there to hear it.
                 let _ = done.try_send(());
             }
@@ -183,6 +269,10 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
                 return ControlFlow::Break(());
             };
             let now = self.clock.system_now();
+            batch = self.without_expired(batch, now);
+            if batch.records().is_empty() {
+                return ControlFlow::Continue(None);
+            }
             let attempt = match &last {
                 None => Attempt::first(now, timeout),
                 Some(last) => last.again(now, timeout),
@@ -228,7 +318,8 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
                 }
             };
             let failed = attempt.number;
-            if failed >= self.options.backoff.attempts {
+            // In the spool a batch is tried until it is too old.
+            if failed >= self.options.backoff.attempts && !batch.is_spooled() {
                 self.dropped(batch, DropReason::RetriesExhausted, reason);
                 return ControlFlow::Continue(None);
             }
@@ -245,13 +336,34 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         if batch.records().is_empty() {
             return;
         }
-        self.settled += batch.records().len();
+        self.settle(&batch);
         self.queue.ledger.succeeded(self.clock.system_now());
         batch.sent();
     }
 
-    fn dropped(&mut self, batch: Batch<R>, why: DropReason, reason: String) {
+    /// Writes down first that the batch needs no more sending: whoever sees it counted will not see it again.
+    fn settle(&mut self, batch: &Batch<R>) {
         self.settled += batch.records().len();
+        if let Some(spool) = self.spool.as_mut().filter(|_| batch.is_spooled()) {
+            spool.settle(batch.places());
+        }
+    }
+
+    /// Drops what has been in the spool for too long.
+    fn without_expired(&mut self, batch: Batch<R>, now: SystemTime) -> Batch<R> {
+        let Some(spool) = &self.spool else { return batch };
+        if !batch.places().first().is_some_and(|first| spool.is_expired(first, now)) {
+            return batch;
+        }
+        let is_expired = |place: &Place| spool.is_expired(place, now);
+        let [rest, expired] = batch.divide(|_, place| usize::from(place.is_some_and(is_expired)));
+        self.settle(&expired);
+        expired.dropped(DropReason::Expired);
+        rest
+    }
+
+    fn dropped(&mut self, batch: Batch<R>, why: DropReason, reason: String) {
+        self.settle(&batch);
         self.queue.ledger.failed(reason);
         batch.dropped(why);
     }

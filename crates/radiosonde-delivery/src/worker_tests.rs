@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::clock::FOR_EVER;
 use crate::clock::manual::ManualClock;
+use crate::delivery::Start;
 use crate::worker::Command;
 use crate::{Answer, Attempt, Backoff, Delivery, DropReason, Options, Queue, Record, Sink};
 
@@ -66,7 +67,8 @@ impl Bench {
         let (time, timeouts) = unbounded();
         let sink = Scripted { offered: offer, timeouts: time, answers: answer, lost: lose };
         let delivery =
-            Delivery::start_with_clock("test".to_owned(), options, sink, Arc::new(clock.clone()));
+            Start { reporter: "test".to_owned(), options, clock: Arc::new(clock.clone()) }
+                .run(sink);
         let delivery = delivery.unwrap();
         let queue = delivery.queue();
         Self { delivery, queue, clock, offered, timeouts, answers, lost }

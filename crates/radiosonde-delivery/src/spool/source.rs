@@ -1,0 +1,115 @@
+//! What the worker thread takes out of the spool, and what it says to it afterwards.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::reader::{Next, Reader};
+use crate::batch::Place;
+use crate::events;
+use crate::ledger::{DropReason, Ledger};
+use crate::queue::Entry;
+use crate::worker::Command;
+
+/// A spool from which one delivery sends.
+pub(crate) struct Source<R> {
+    pub(crate) reporter: String,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) reader: Reader,
+    pub(crate) read: fn(&[u8]) -> Option<R>,
+    pub(crate) age: Duration,
+    /// Receives when there may be more to read.
+    pub(crate) written: Receiver<()>,
+    pub(crate) health: Health,
+    /// Keeps the worker's commands from being disconnected by the end of the spooler.
+    pub(crate) _commands: Sender<Command>,
+}
+
+impl<R> Source<R> {
+    /// The next record that is sound and not too old, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be read just now.
+    pub(crate) fn next(&mut self, now: SystemTime) -> Result<Option<Entry<R>>, Unreadable> {
+        loop {
+            let next = self.reader.next();
+            self.health.heed(&self.reporter, &self.ledger, &next);
+            match next.map_err(|_| Unreadable)? {
+                Next::Nothing => return Ok(None),
+                Next::Damaged { records, bytes } => {
+                    radiosonde::execute!(
+                        events::SPOOL_DAMAGED,
+                        { count: records, bytes: bytes },
+                        { reporter: self.reporter }
+                    );
+                    self.ledger.spooled(records).dropped(DropReason::SpoolDamaged);
+                }
+                Next::Record(place, _) if self.is_expired(&place, now) => {
+                    self.drop_one(place, DropReason::Expired);
+                }
+                Next::Record(place, bytes) => {
+                    let read = self.read;
+                    let record = catch_unwind(AssertUnwindSafe(|| read(&bytes))).ok().flatten();
+                    let Some(record) = record else {
+                        self.drop_one(place, DropReason::SpoolDamaged);
+                        continue;
+                    };
+                    let ticket = self.ledger.spooled(1);
+                    return Ok(Some(Entry { record, ticket, place: Some(place) }));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_expired(&self, place: &Place, now: SystemTime) -> bool {
+        now.duration_since(place.since).is_ok_and(|age| age > self.age)
+    }
+
+    /// Writes down that these need no more sending.
+    pub(crate) fn settle(&mut self, places: &[Place]) {
+        let settled = self.reader.settle(places);
+        self.health.heed(&self.reporter, &self.ledger, &settled);
+    }
+
+    pub(crate) fn sync(&mut self) {
+        let synced = self.reader.sync();
+        self.health.heed(&self.reporter, &self.ledger, &synced);
+    }
+
+    fn drop_one(&mut self, place: Place, reason: DropReason) {
+        self.settle(&[place]);
+        self.ledger.spooled(1).dropped(reason);
+    }
+}
+
+/// The spool cannot be read just now, which has been said already.
+#[derive(Debug)]
+pub(crate) struct Unreadable;
+
+/// Whether a file system works, as far as one thread knows; changes are executed as events.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    is_failing: bool,
+}
+
+impl Health {
+    pub(crate) fn heed<T>(&mut self, reporter: &str, ledger: &Ledger, outcome: &io::Result<T>) {
+        match outcome {
+            Ok(_) if self.is_failing => {
+                self.is_failing = false;
+                radiosonde::execute!(events::SPOOL_RESTORED, {}, { reporter: reporter });
+            }
+            Err(error) if !self.is_failing => {
+                self.is_failing = true;
+                let reason = error.to_string();
+                radiosonde::execute!(events::SPOOL_FAILED, {}, { reporter: reporter, reason: reason });
+                ledger.failed(reason);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
