@@ -139,8 +139,8 @@ impl Segments {
     /// The base of the segment before that with this base.
     pub(crate) fn before(&self, base: Option<u64>) -> Option<u64> {
         let state = self.lock();
-        let before = state.segments.iter().filter(|segment| Some(segment.base) < base);
-        before.last().map(|segment| segment.base)
+        let mut newest_first = state.segments.iter().rev();
+        newest_first.find(|segment| Some(segment.base) < base).map(|segment| segment.base)
     }
 
     /// The number of the next record, if it will begin another segment.
