@@ -384,3 +384,6 @@ fn further(slot: Slot) -> (usize, usize) {
 }
 
 const _: () = assert!(SLOTS == FIRST << 8, "there is a block for each thread");
+
+#[cfg(test)]
+mod tests;

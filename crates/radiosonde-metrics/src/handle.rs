@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::series::Group;
 use crate::store::Aggregate;
-use crate::threads::with_slot;
+use crate::threads::Writing;
 
 /// One series of a store, found once; made by [`Store::handle`](crate::Store::handle).
 ///
@@ -43,7 +43,7 @@ impl Handle {
     pub fn add(&self, number: u64) {
         match self.group() {
             Some((group, offset)) if self.aggregate.layout.is_counter() => {
-                with_slot(|slot| group.cells.count(slot, offset, number));
+                group.cells.count(Writing::start().slot, offset, number);
             }
             _ => self.add_elsewhere(number),
         }

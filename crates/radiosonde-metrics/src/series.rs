@@ -192,15 +192,15 @@ impl Text {
         let mut rest = self.as_bytes();
         for value in tags.texts() {
             let value = value.as_bytes();
-            let Some((length, others)) = rest.split_first() else { return false };
             if value.len() >= 0x80 {
-                // Its length takes more than one byte.
-                return Self::new(tags).as_bytes() == self.as_bytes();
+                return self.is_long(tags);
             }
-            if usize::from(*length) != value.len() {
-                return false;
+            // A longer value's length takes more than one byte, none of which is that of a shorter one.
+            match rest.split_first() {
+                Some((length, others)) if usize::from(*length) == value.len() => rest = others,
+                _ => return false,
             }
-            let Some((own, others)) = others.split_at_checked(value.len()) else { return false };
+            let Some((own, others)) = rest.split_at_checked(value.len()) else { return false };
             if !equal(own, value) {
                 return false;
             }
@@ -208,24 +208,29 @@ impl Text {
         }
         rest.is_empty()
     }
+
+    #[cold]
+    fn is_long(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
+        Self::new(tags).as_bytes() == self.as_bytes()
+    }
 }
 
 /// Whether two texts of the same length are equal; for short ones quicker than a call of the system's comparison.
 #[inline(always)]
 fn equal(left: &[u8], right: &[u8]) -> bool {
-    if let (Some((left_start, _)), Some((right_start, _))) =
-        (left.split_first_chunk::<8>(), right.split_first_chunk::<8>())
-    {
-        if left.len() > 16 {
-            return left == right;
-        }
-        let ends = left.last_chunk::<8>() == right.last_chunk::<8>();
-        return left_start == right_start && ends;
+    match left.len() {
+        8..=16 => ends::<8>(left) == ends::<8>(right),
+        4..8 => ends::<4>(left) == ends::<4>(right),
+        0..4 => left.iter().eq(right),
+        _ => left == right,
     }
-    if let (Some(left_start), Some(right_start)) =
-        (left.first_chunk::<4>(), right.first_chunk::<4>())
-    {
-        return left_start == right_start && left.last_chunk::<4>() == right.last_chunk::<4>();
-    }
-    left.iter().eq(right)
 }
+
+/// The first and the last bytes, which may be the same in part.
+#[inline(always)]
+fn ends<const N: usize>(text: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+    (text.first_chunk(), text.last_chunk())
+}
+
+#[cfg(test)]
+mod tests;

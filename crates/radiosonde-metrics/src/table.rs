@@ -159,7 +159,9 @@ impl SeriesTable {
     #[inline(always)]
     fn hash<T: TagTexts + ?Sized>(&self, tags: &T) -> u32 {
         let mut hasher = self.hasher.build_hasher();
-        tags.texts().for_each(|text| hasher.write(text.as_bytes()));
+        for text in tags.texts() {
+            hasher.write(text.as_bytes());
+        }
         (hasher.finish() >> 32) as u32
     }
 }
@@ -325,3 +327,6 @@ impl Growth {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 /// The number of a thread, for as long as it writes: nobody else writes to the cells of that number meanwhile.
 ///
@@ -32,12 +32,6 @@ impl Slot {
         self.0
     }
 
-    /// The number of the calling thread, if it has one of its own.
-    #[cfg(test)]
-    pub(crate) fn own() -> Option<Self> {
-        Some(Self(OWN.with(Cell::get))).filter(|slot| slot.0 != NONE)
-    }
-
     /// A number for tests that play several threads.
     #[cfg(test)]
     pub(crate) fn of(number: u32) -> Self {
@@ -45,27 +39,35 @@ impl Slot {
     }
 }
 
-/// Writes with the number of the calling thread. What is passed must not call this again.
-#[inline(always)]
-pub(crate) fn with_slot<R>(write: impl FnOnce(Slot) -> R) -> R {
-    let own = OWN.with(Cell::get);
-    if own == NONE { with_first_slot(write) } else { write(Slot(own)) }
+/// The right to write with the number of the calling thread, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) slot: Slot,
+    /// Held by threads that take turns.
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
-#[cold]
-#[inline(never)]
-fn with_first_slot<R>(write: impl FnOnce(Slot) -> R) -> R {
-    let own = GIVE_BACK.try_with(|give_back| {
-        let number = FREE.lock().take()?;
-        give_back.0.set(number);
-        Some(number)
-    });
-    if let Ok(Some(number)) = own {
-        OWN.with(|own| own.set(number));
-        write(Slot(number))
-    } else {
-        let _alone = CROWD.lock();
-        write(Slot::CROWD)
+impl Writing {
+    /// A thread must not call this again while it has one.
+    #[inline(always)]
+    pub(crate) fn start() -> Self {
+        let own = OWN.with(Cell::get);
+        if own == NONE { Self::first() } else { Self { slot: Slot(own), _alone: None } }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn first() -> Self {
+        let own = GIVE_BACK.try_with(|give_back| {
+            let number = FREE.lock().take()?;
+            give_back.0.set(number);
+            OWN.with(|own| own.set(number));
+            Some(Slot(number))
+        });
+        match own.ok().flatten() {
+            Some(slot) => Self { slot, _alone: None },
+            None => Self { slot: Slot::CROWD, _alone: Some(CROWD.lock()) },
+        }
     }
 }
 
@@ -124,9 +126,9 @@ mod tests {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {
-                        let slot = with_slot(|slot| slot);
+                        let slot = Writing::start().slot;
                         barrier.wait();
-                        assert_eq!(with_slot(|slot| slot), slot, "it keeps its number");
+                        assert_eq!(Writing::start().slot, slot, "it keeps its number");
                         slot.index()
                     })
                 })
@@ -144,7 +146,7 @@ mod tests {
         struct AtTheEnd(mpsc::Sender<Slot>);
         impl Drop for AtTheEnd {
             fn drop(&mut self) {
-                self.0.send(with_slot(|slot| slot)).unwrap();
+                self.0.send(Writing::start().slot).unwrap();
             }
         }
         thread_local!(static LAST: Cell<Option<AtTheEnd>> = const { Cell::new(None) });
@@ -153,7 +155,7 @@ mod tests {
         let ended = thread::spawn(move || {
             // Its destructor is registered first, so it runs after the number is given back.
             LAST.with(|last| last.set(Some(AtTheEnd(sender))));
-            assert_ne!(with_slot(|slot| slot), Slot::CROWD);
+            assert_ne!(Writing::start().slot, Slot::CROWD);
         });
         ended.join().unwrap();
         let last = receiver.recv().unwrap();

@@ -133,3 +133,6 @@ impl Histograms {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

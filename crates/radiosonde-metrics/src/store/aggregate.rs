@@ -17,7 +17,7 @@ use crate::series::{Group, Series, TagTexts};
 use crate::snapshot::{MetricSnapshot, Values};
 use crate::table::{Found, SeriesTable};
 use crate::tags::TagSet;
-use crate::threads::{Slot, with_slot};
+use crate::threads::Writing;
 
 /// A metric, its series, and what it counts about itself.
 #[derive(Debug)]
@@ -65,10 +65,6 @@ impl Aggregate {
         for values in &self.metric.label_sets {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             self.find_or_create(&*values);
-            if self.metric.kind() == Kind::LastValue {
-                // That it was declared is what makes it 0.
-                let _ = self.record(&*values, 0.0, None);
-            }
         }
         if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {
             self.find_or_create(&TagSet::new());
@@ -85,7 +81,7 @@ impl Aggregate {
             Ok(None) => Ok(()),
             Err(reason) => Err(reason),
         };
-        with_slot(|slot| self.counts.count(slot, SEEN, 1));
+        self.counts.count(Writing::start().slot, SEEN, 1);
         if let Err(reason) = recorded {
             self.skip(reason);
         }
@@ -127,9 +123,9 @@ impl Aggregate {
     pub(crate) fn count(&self, tag_values: &[&str], events: u64) {
         let counted = self.find_or_create(tag_values);
         match &counted {
-            Some((group, offset)) => with_slot(|slot| group.cells.count(slot, *offset, events)),
+            Some((group, offset)) => group.cells.count(Writing::start().slot, *offset, events),
             None => self.in_overflow(events, |group| {
-                with_slot(|slot| group.cells.count(slot, 0, events));
+                group.cells.count(Writing::start().slot, 0, events);
             }),
         }
     }
@@ -142,7 +138,8 @@ impl Aggregate {
         number: f64,
         event: Option<&Event<'_>>,
     ) -> Result<(), SkipReason> {
-        with_slot(|slot| group.cells.record(&self.layout, slot, offset, number))?;
+        // The thread may write elsewhere in what follows, so its right ends here.
+        group.cells.record(&self.layout, Writing::start().slot, offset, number)?;
         if self.has_extras {
             self.write_extras(group, offset, number, event);
         }
@@ -182,7 +179,7 @@ impl Aggregate {
         &self,
         tags: &T,
     ) -> Option<(Arc<Group>, usize)> {
-        let thread = with_slot(Slot::number);
+        let thread = Writing::start().slot.number();
         self.series.find_or_create(tags, &self.layout, thread, SystemTime::now())
     }
 
@@ -204,7 +201,7 @@ impl Aggregate {
     }
 
     fn overflowed_by(&self, events: u64) {
-        with_slot(|slot| self.counts.count(slot, OVERFLOWED, events));
+        self.counts.count(Writing::start().slot, OVERFLOWED, events);
         if self.is_first(OVERFLOWED) {
             let (limit, metric) = (self.metric.series_limit as u64, self.metric.name());
             let tag = self.most_diverse_tag().unwrap_or_default();
@@ -216,7 +213,7 @@ impl Aggregate {
     #[inline(never)]
     pub(crate) fn skip(&self, reason: SkipReason) {
         let count = SKIPPED + reason as usize;
-        with_slot(|slot| self.counts.count(slot, count, 1));
+        self.counts.count(Writing::start().slot, count, 1);
         if self.is_first(count) {
             let (metric, reason) = (self.metric.name(), reason.as_str());
             execute!(events::SKIPPED, {}, { metric, reason });
@@ -267,7 +264,8 @@ impl Aggregate {
         let mut live = HashMap::with_capacity(idle.len());
         let groups = self.series.groups();
         for (_, series) in groups.iter().flat_map(|group| group.iter()) {
-            let before = idle.remove(&series.number).filter(|_| !series.was_touched());
+            let was_touched = series.was_touched();
+            let before = idle.remove(&series.number).filter(|_| !was_touched);
             let since = before.unwrap_or(now);
             if now.saturating_duration_since(since) < expiry {
                 live.insert(series.number, since);

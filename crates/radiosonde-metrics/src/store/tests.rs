@@ -456,3 +456,6 @@ fn a_metric_that_skips_the_event_about_itself_does_not_go_on_for_ever() {
     let snapshot = store.snapshot();
     assert!(skipped(&snapshot, "skips.of.nothing", SkipReason::MissingMeasurement) >= 2);
 }
+
+mod lifetime;
+mod recording;
