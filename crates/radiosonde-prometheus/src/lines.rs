@@ -62,16 +62,29 @@ impl Lines {
         page.extend_from_slice(b"\"} ");
     }
 
-    /// Makes it this series' turn.
+    /// Makes it this series' turn: the lines that follow have its labels.
     pub(crate) fn turn_to(&mut self, series: &SeriesSnapshot<'_>) {
-        self.labels.clear();
+        let mut labels = std::mem::take(&mut self.labels);
+        labels.clear();
+        self.push_labels(&mut labels, series);
+        self.labels = labels;
+    }
+
+    fn push_labels(&self, page: &mut Vec<u8>, series: &SeriesSnapshot<'_>) {
         let mut before = self.before.iter();
         for (tag, value) in series.tags() {
             let before =
                 if tag == OVERFLOW_TAG { Some(&self.before_overflow) } else { before.next() };
-            self.labels.extend_from_slice(before.map_or(b"", |before| before.as_bytes()));
-            push_escaped(&mut self.labels, value, true);
+            page.extend_from_slice(before.map_or(b"", |before| before.as_bytes()));
+            push_escaped(page, value, true);
         }
+    }
+
+    /// The only line of a series up to its number, whoever's turn it is.
+    pub(crate) fn push_only(&self, page: &mut Vec<u8>, name: &str, series: &SeriesSnapshot<'_>) {
+        page.extend_from_slice(name.as_bytes());
+        self.push_labels(page, series);
+        page.extend_from_slice(self.end.as_bytes());
     }
 
     /// A line with a count.
@@ -88,8 +101,7 @@ impl Lines {
         page.push(b'\n');
     }
 
-    /// The line of a counter without its end, which may be an exemplar.
-    pub(crate) fn push_name_and_labels(&self, page: &mut Vec<u8>, name: &str) {
+    fn push_name_and_labels(&self, page: &mut Vec<u8>, name: &str) {
         page.extend_from_slice(name.as_bytes());
         page.extend_from_slice(&self.labels);
         page.extend_from_slice(self.end.as_bytes());
@@ -128,20 +140,10 @@ impl Lines {
     }
 }
 
-/// The bytes that escaping may concern.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    special[b'\\' as usize] = true;
-    special[b'\n' as usize] = true;
-    special[b'"' as usize] = true;
-    special
-};
-
 /// Escapes what would end the text: a backslash, a line feed, and a quote where the text is in quotes. Nothing else may be.
 pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
     let text = text.as_bytes();
-    // Without a branch for each byte: most texts are short, and have nothing to escape.
-    if !text.iter().fold(false, |found, byte| found | SPECIAL[usize::from(*byte)]) {
+    if !may_need_escape(text) {
         page.extend_from_slice(text);
         return;
     }
@@ -153,6 +155,25 @@ pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
             _ => page.push(*byte),
         }
     }
+}
+
+/// Whether a backslash, a line feed or a quote is in the text.
+///
+/// Most texts are short and have none, so that a search that stops at the first is slower than looking at eight bytes at
+/// once and at the others without a branch.
+fn may_need_escape(text: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    // A byte of `word` that is 0 has its highest bit set in this, the others have not if none is 0.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHEST;
+
+    let (words, rest) = text.as_chunks();
+    let found = words.iter().fold(0, |found, word| {
+        let word = u64::from_ne_bytes(*word);
+        let is = |byte: u8| zeros(word ^ (ONES * u64::from(byte)));
+        found | is(b'\\') | is(b'\n') | is(b'"')
+    });
+    rest.iter().fold(found != 0, |found, byte| found | matches!(byte, b'\\' | b'\n' | b'"'))
 }
 
 #[cfg(test)]
@@ -168,6 +189,23 @@ mod tests {
         lines.labels.extend_from_slice(b"{t=\"x");
         lines.push_quantile(&mut page, "a", 1.0, 2.0);
         assert_eq!(page, b"a{quantile=\"0.5\"} NaN\na{t=\"x\",quantile=\"1.0\"} 2\n");
+    }
+
+    #[test]
+    fn what_needs_an_escape_is_found_wherever_it_is() {
+        for length in 0..20 {
+            let plain = vec![b'\xff'; length];
+            assert!(!may_need_escape(&plain));
+            for (position, special) in
+                (0..length).flat_map(|at| [b'\\', b'\n', b'"'].map(|it| (at, it)))
+            {
+                let mut text = plain.clone();
+                text[position] = special;
+                assert!(may_need_escape(&text), "{text:?}");
+            }
+        }
+        let others = (0..=u8::MAX).filter(|byte| !matches!(byte, b'\\' | b'\n' | b'"'));
+        assert!(!may_need_escape(&others.collect::<Vec<_>>()));
     }
 
     #[test]

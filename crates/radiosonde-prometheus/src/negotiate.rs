@@ -190,6 +190,7 @@ mod tests {
             ("application/openmetrics-text, text/plain", OpenMetrics),
             ("text/plain, application/openmetrics-text", Text),
             ("*/*, application/openmetrics-text;q=0.9", Text),
+            ("*/*, application/openmetrics-text", OpenMetrics),
             ("*/*;q=0.9, application/openmetrics-text", OpenMetrics),
             ("text/plain;q=0, */*", OpenMetrics),
             ("application/openmetrics-text;q=0, text/plain;q=0.001", Text),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::UNIX_EPOCH;
 
-use radiosonde_metrics::{Exemplar, SeriesValue, Snapshot};
+use radiosonde_metrics::{Exemplar, SeriesSnapshot, SeriesValue, Snapshot};
 
 use crate::exposition::{Family, Head, Names, Type, shown};
 use crate::lines::{Lines, push_escaped};
@@ -66,8 +66,7 @@ fn push_family(text: &mut Vec<u8>, family: &Family<'_>) {
     };
     let mut lines = Lines::of(family);
     for series in family.snapshot.series() {
-        lines.turn_to(&series);
-        samples.push(text, &lines, series.value(), series.exemplars());
+        samples.push(text, &mut lines, &series, series.value(), series.exemplars());
     }
 }
 
@@ -85,21 +84,27 @@ impl Samples<'_> {
     fn push(
         &self,
         text: &mut Vec<u8>,
-        lines: &Lines,
+        lines: &mut Lines,
+        series: &SeriesSnapshot<'_>,
         value: SeriesValue<'_>,
         exemplars: &[Option<Exemplar>],
     ) {
         match value {
             SeriesValue::Count(events) => {
-                lines.push_name_and_labels(text, &self.only);
+                lines.push_only(text, &self.only, series);
                 push_count(text, events);
                 if let Some(exemplar) = exemplars.first() {
                     push_exemplar(text, exemplar, f64::NEG_INFINITY, f64::INFINITY);
                 }
                 text.push(b'\n');
             }
-            SeriesValue::Number(value) => lines.push_number(text, &self.only, value),
+            SeriesValue::Number(value) => {
+                lines.push_only(text, &self.only, series);
+                push_number(text, value);
+                text.push(b'\n');
+            }
             SeriesValue::Summary { count, sum, quantiles } => {
+                lines.turn_to(series);
                 // Neither a quantile nor a sum may be negative here. That of no measurements is NaN, and has to be.
                 for (quantile, value) in quantiles {
                     if *value >= 0.0 || value.is_nan() {
@@ -112,6 +117,7 @@ impl Samples<'_> {
                 lines.push_count(text, &self.count, count);
             }
             SeriesValue::Distribution { buckets, sum, .. } => {
+                lines.turn_to(series);
                 let end = |text: &mut Vec<u8>, index: usize| {
                     let Some(exemplar) = exemplars.get(index) else { return };
                     let bound = |index| self.bounds.get(index).copied();

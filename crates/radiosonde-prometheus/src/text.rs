@@ -6,6 +6,7 @@ use radiosonde_metrics::{SeriesValue, Snapshot};
 
 use crate::exposition::{Family, Head, Names, Type};
 use crate::lines::{Lines, push_escaped};
+use crate::number::{push_count, push_number};
 
 /// The page for a snapshot. Metrics without series are left out.
 pub(crate) fn page(snapshot: &Snapshot) -> Vec<u8> {
@@ -44,11 +45,19 @@ fn push_family(text: &mut Vec<u8>, family: &Family<'_>) {
         ["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}"));
     let mut lines = Lines::of(family);
     for series in family.snapshot.series() {
-        lines.turn_to(&series);
         match series.value() {
-            SeriesValue::Count(events) => lines.push_count(text, name, events),
-            SeriesValue::Number(value) => lines.push_number(text, name, value),
+            SeriesValue::Count(events) => {
+                lines.push_only(text, name, &series);
+                push_count(text, events);
+                text.push(b'\n');
+            }
+            SeriesValue::Number(value) => {
+                lines.push_only(text, name, &series);
+                push_number(text, value);
+                text.push(b'\n');
+            }
             SeriesValue::Summary { count: measurements, sum: total, quantiles } => {
+                lines.turn_to(&series);
                 for (quantile, value) in quantiles {
                     lines.push_quantile(text, name, *quantile, *value);
                 }
@@ -56,6 +65,7 @@ fn push_family(text: &mut Vec<u8>, family: &Family<'_>) {
                 lines.push_count(text, &count, measurements);
             }
             SeriesValue::Distribution { buckets, sum: total, .. } => {
+                lines.turn_to(&series);
                 let measurements = lines.push_buckets(text, &bucket, buckets, |_, _| {});
                 lines.push_number(text, &sum, total);
                 lines.push_count(text, &count, measurements);

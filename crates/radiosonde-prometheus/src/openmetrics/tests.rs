@@ -68,9 +68,9 @@ fn counters_end_with_total_once_however_they_are_called() {
         counter("a.requests.total"),
         sum("a.bytes.total").unit(Byte, Byte),
         counter("total").event("a"),
-        last_value("a.level.total"),
+        last_value("a.level.total").event("a").measurement("level"),
     ];
-    let page = page(&store(metrics, &[("a", &[], &[])]));
+    let page = page(&store(metrics, &[("a", &[("level", Value::from(2))], &[])]));
     let expected = "# TYPE a_requests counter\n\
                     # HELP a_requests The counter of a.requests.\n\
                     a_requests_total 0\n\
@@ -80,8 +80,23 @@ fn counters_end_with_total_once_however_they_are_called() {
                     a_bytes_total 0\n\
                     # TYPE total counter\n\
                     # HELP total The counter of a.\n\
-                    total_total 1\n";
+                    total_total 1\n\
+                    # TYPE a_level_total gauge\n\
+                    # HELP a_level_total The last value of a.\n\
+                    a_level_total 2\n";
     assert_eq!(page, expected);
+}
+
+#[test]
+fn names_are_reserved_for_the_samples_of_each_type() {
+    let reserved = |name: &'static str, kind| {
+        names(&Head { name: name.into(), kind, help: "".into(), unit: None }).join(" ")
+    };
+    assert_eq!(reserved("a_total", Type::Counter), "a a_total a_created");
+    assert_eq!(reserved("_total", Type::Counter), "_total _total_total _total_created");
+    assert_eq!(reserved("a_total", Type::Gauge), "a_total");
+    assert_eq!(reserved("a", Type::Summary), "a a_sum a_count a_created");
+    assert_eq!(reserved("a", Type::Histogram), "a a_bucket a_sum a_count a_created");
 }
 
 #[test]
@@ -102,10 +117,15 @@ fn what_may_fall_is_not_shown_as_a_sum() {
     let metrics = [
         distribution("a.change").buckets([-1.0, 1.0]),
         distribution("a.fallen").buckets([1.0]),
+        distribution("a.risen").buckets([0.0]),
         summary("a.sunk"),
     ];
-    let measurements =
-        [("change", Value::from(3)), ("fallen", Value::from(-3)), ("sunk", Value::from(-0.5))];
+    let measurements = [
+        ("change", Value::from(3)),
+        ("fallen", Value::from(-3)),
+        ("risen", Value::from(3)),
+        ("sunk", Value::from(-0.5)),
+    ];
     let page = page(&store(metrics, &[("a", &measurements, &[])]));
     let samples: Vec<_> = page.lines().filter(|line| !line.starts_with('#')).collect();
     let expected = [
@@ -114,6 +134,10 @@ fn what_may_fall_is_not_shown_as_a_sum() {
         "a_change_bucket{le=\"+Inf\"} 1",
         "a_fallen_bucket{le=\"1.0\"} 1",
         "a_fallen_bucket{le=\"+Inf\"} 1",
+        "a_risen_bucket{le=\"0.0\"} 0",
+        "a_risen_bucket{le=\"+Inf\"} 1",
+        "a_risen_sum 3",
+        "a_risen_count 1",
         "a_sunk_count 1",
     ];
     assert_eq!(samples, expected);
@@ -175,8 +199,9 @@ fn lines(bounds: &[f64], value: SeriesValue<'_>, exemplars: &[Option<Exemplar>])
     let family = names.families(&snapshot, super::names).next().unwrap();
     let [only, bucket, sum, count] = ["", "_bucket", "_sum", "_count"].map(|it| format!("a_b{it}"));
     let samples = Samples { only, bucket, sum, count, bounds };
+    let series = family.snapshot.series().next().unwrap();
     let mut text = Vec::new();
-    samples.push(&mut text, &Lines::of(&family), value, exemplars);
+    samples.push(&mut text, &mut Lines::of(&family), &series, value, exemplars);
     String::from_utf8(text).unwrap()
 }
 

@@ -75,6 +75,11 @@ fn buckets_are_cumulated_and_have_their_exemplar() {
                 \x1a\x04\x08\x03\x10\x04\
         \x1a\x0b\x08\x06\x11\0\0\0\0\0\0\xf0\x7f";
     assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
+
+    let in_other_buckets = |exemplars: &[Option<Exemplar>]| {
+        written(|histogram| write_buckets(histogram, &[0.1, 1.0], &[2, 1, 3], exemplars))
+    };
+    assert_eq!(in_other_buckets(&[exemplar(), None, exemplar()]), in_other_buckets(&[]));
 }
 
 fn buckets(offset: i32, counts: &[u64]) -> ExponentialBuckets {
