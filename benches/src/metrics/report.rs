@@ -101,6 +101,8 @@ fn threads(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>
         (Work::CounterOfOwnSeries, "3 tags → counter, each thread in eight of its own", &rows),
         (Work::CounterByHandle, "one counter by a handle resolved once", &with_atomic),
     ] {
+        // Fewer repetitions than elsewhere: rounds of two threads are long, and there are many.
+        let plan = Plan { repetitions: plan.repetitions.min(3), ..plan };
         let (table, rates) = tables::threads(work, contenders, plan)?;
         write!(report, "\n### {title}\n\n{table}")?;
         let mut own = None;
