@@ -159,21 +159,21 @@ pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
 
 /// Whether a backslash, a line feed or a quote is in the text.
 ///
-/// Most texts are short and have none, so that a search that stops at the first is slower than looking at eight bytes at
-/// once and at the others without a branch.
+/// Most texts are short and have none, so that it takes less to look at eight bytes at once than to stop at the first.
 fn may_need_escape(text: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHEST: u64 = ONES << 7;
-    // A byte of `word` that is 0 has its highest bit set in this, the others have not if none is 0.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHEST;
+    // Not zero if and only if one of the word's bytes is this one.
+    let has = |word: u64, byte: u8| {
+        let zero_there = word ^ (ONES * u64::from(byte));
+        zero_there.wrapping_sub(ONES) & !zero_there & HIGHEST
+    };
+    let special = |word: u64| has(word, b'\\') | has(word, b'\n') | has(word, b'"');
 
     let (words, rest) = text.as_chunks();
-    let found = words.iter().fold(0, |found, word| {
-        let word = u64::from_ne_bytes(*word);
-        let is = |byte: u8| zeros(word ^ (ONES * u64::from(byte)));
-        found | is(b'\\') | is(b'\n') | is(b'"')
-    });
-    rest.iter().fold(found != 0, |found, byte| found | matches!(byte, b'\\' | b'\n' | b'"'))
+    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    let found = |found, word: &[u8; 8]| found | special(u64::from_ne_bytes(*word));
+    words.iter().fold(special(rest), found) != 0
 }
 
 #[cfg(test)]

@@ -47,13 +47,21 @@ impl Message<'_> {
 
     /// What is written, behind its length.
     pub(super) fn delimited(&mut self, write: impl FnOnce(&mut Message<'_>)) {
-        // The length is known only now: it is written behind, and changes places with what it is the length of.
+        // The length is known only afterwards. Most are one byte, for which there is a place.
         let start = self.0.len();
+        self.0.push(0);
         write(&mut Message(self.0));
         let end = self.0.len();
-        self.varint((end - start) as u64);
-        let width = self.0.len() - end;
-        self.0[start..].rotate_right(width);
+        let length = end - start - 1;
+        if length < 0x80 {
+            self.0[start] = length as u8;
+        } else {
+            // A longer one is written behind, and changes places with what it is the length of.
+            self.varint(length as u64);
+            let width = self.0.len() - end;
+            self.0.remove(start);
+            self.0[start..].rotate_right(width);
+        }
     }
 
     fn key(&mut self, number: u32, wire: Wire) {
