@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{DEADLINE, Limits, ask, split};
+use super::{DEADLINE, Limits, ask, connect, read_all, split};
 use crate::answer::Site;
 use crate::auth::Credentials;
 use crate::render::Page;
@@ -123,6 +123,19 @@ fn a_shutdown_finishes_what_is_under_way_with_its_port_closed() {
     slow.end.send(()).unwrap();
     shutdown.join().unwrap();
     assert_eq!(split(&scrape.join().unwrap()).2, "0");
+}
+
+#[test]
+fn a_client_that_has_not_asked_for_anything_does_not_hold_up_a_shutdown() {
+    let mut slow =
+        start(Limits { head: 10 * DEADLINE, shutdown: 10 * DEADLINE, ..Limits::default() });
+    let idle = connect(slow.address);
+    // Connections are accepted in their order: this answer says that the idle one is there.
+    ask(slow.address, "GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n");
+    let started = Instant::now();
+    drop(slow.server.take());
+    assert!(started.elapsed() < DEADLINE, "it is waited for");
+    assert_eq!(read_all(idle), "");
 }
 
 #[test]
