@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use radiosonde::{Declaration, Event, Privacy, Value};
 
-use crate::metric::{Kind, Measurement, Metric, Tag, TagFunction};
+use crate::metric::{Kind, Measurement, Metric, Tag};
 use crate::tags::TagSet;
 
 /// Why an event was not recorded in a metric that it belongs to.
@@ -134,48 +134,51 @@ impl Metric {
     #[inline]
     fn fill<'e>(&self, tags: &mut TagSet<'e>, event: &'e Event<'_>) -> Result<(), SkipReason> {
         tags.clear();
-        if let Some(function) = &self.tag_values {
-            return self.fill_with(function, tags, event);
-        }
         let has_secrets = event.name().declaration().is_some_and(has_secrets);
-        self.tags.iter().try_for_each(|tag| tags.push(tag.value(event, has_secrets)))
+        if has_secrets || self.tag_values.is_some() {
+            self.fill_with_care(tags, event)
+        } else {
+            self.tags.iter().try_for_each(|tag| tags.push(tag.value(event)))
+        }
     }
 
-    /// As the function says for the tags that it sets, and as the event says for the others.
-    fn fill_with<'e>(
+    /// Without what the event declares as secret, and as the function for the tags says.
+    #[inline(never)]
+    fn fill_with_care<'e>(
         &self,
-        function: &TagFunction,
         tags: &mut TagSet<'e>,
         event: &'e Event<'_>,
     ) -> Result<(), SkipReason> {
         let mut derived = tags.derived(&self.tags);
-        function(event, &mut derived);
+        if let Some(function) = &self.tag_values {
+            function(event, &mut derived);
+        }
         let places = derived.into_places();
-        let has_secrets = event.name().declaration().is_some_and(has_secrets);
         self.tags.iter().zip(places).try_for_each(|(tag, place)| match place {
             Some(place) => {
                 tags.push_written(place);
                 Ok(())
             }
-            None => tags.push(tag.value(event, has_secrets)),
+            None if tag.is_secret(event) => tags.push(Value::Secret),
+            None => tags.push(tag.value(event)),
         })
     }
 }
 
 impl Tag {
     #[inline]
-    fn value<'e>(&self, event: &'e Event<'_>, has_secrets: bool) -> Value<'e> {
-        let value = match self.segment {
+    fn value<'e>(&self, event: &'e Event<'_>) -> Value<'e> {
+        match self.segment {
             None => event.metadata(&self.name),
-            Some(segment) => {
-                return event.name().segments().nth(segment).map_or(Value::Null, Value::from);
-            }
-        };
-        if has_secrets && !value.is_null() && event.privacy(&self.name) == Privacy::Secret {
-            Value::Secret
-        } else {
-            value
+            Some(segment) => event.name().segments().nth(segment).map_or(Value::Null, Value::from),
         }
+    }
+
+    /// Whether the value is there and declared as secret.
+    fn is_secret(&self, event: &Event<'_>) -> bool {
+        self.segment.is_none()
+            && event.privacy(&self.name) == Privacy::Secret
+            && !event.metadata(&self.name).is_null()
     }
 }
 
