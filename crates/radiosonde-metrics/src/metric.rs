@@ -306,6 +306,11 @@ mod tests {
     }
 
     #[test]
+    fn a_metric_with_a_callback_takes_no_events() {
+        assert_eq!(events(&last_value("pool.size").callback(|_| {})), [""; 0]);
+    }
+
+    #[test]
     fn tags_keep_the_order_of_their_definition() {
         let metric = counter("a.b").tags(["z", "y"]).segment_tag("m", 0).tags(["a"]);
         assert!(metric.tag_names().eq(["z", "y", "m", "a"]));
