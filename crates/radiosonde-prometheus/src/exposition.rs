@@ -163,10 +163,9 @@ pub(crate) fn shown(exemplar: &Option<Exemplar>, above: f64, up_to: f64) -> Opti
 }
 
 #[cfg(test)]
-pub(crate) mod fixture;
+pub(crate) mod tests {
+    pub(crate) mod fixture;
 
-#[cfg(test)]
-mod tests {
     use super::*;
 
     #[test]

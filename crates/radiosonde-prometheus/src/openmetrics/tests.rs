@@ -7,7 +7,7 @@ use radiosonde_metrics::Unit::{Byte, Second};
 use radiosonde_metrics::{Store, counter, distribution, last_value, sum, summary};
 
 use super::*;
-use crate::exposition::fixture::{deploys, store};
+use crate::exposition::tests::fixture::{deploys, store};
 
 /// The page without the metrics about the store, which come last.
 fn page(store: &Store) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use radiosonde_metrics::last_value;
 
 use super::*;
-use crate::exposition::fixture::{Fields, deploys, store};
+use crate::exposition::tests::fixture::{Fields, deploys, store};
 
 fn written(write: impl FnOnce(&mut Message<'_>)) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -3,7 +3,7 @@
 use radiosonde::Value;
 use radiosonde_metrics::{Store, counter, distribution, last_value, sum};
 
-use crate::exposition::fixture::{Fields, deploys, store};
+use crate::exposition::tests::fixture::{Fields, deploys, store};
 
 /// The page without the metrics about the store, which come last.
 fn page(store: &Store) -> String {
