@@ -9,5 +9,6 @@ mod exposition;
 mod invariants;
 mod peers;
 mod prometheus;
+mod spool;
 mod pushgateway;
 mod tidy;

@@ -43,10 +43,5 @@ pub use spool::{Spool, SpoolError};
 pub use time::Timestamp;
 pub use uuid::Uuid;
 
-#[cfg(feature = "http")]
 #[cfg(test)]
-mod fault_tests;
-#[cfg(test)]
-mod spool_tests;
-#[cfg(test)]
-mod worker_tests;
+mod tests;

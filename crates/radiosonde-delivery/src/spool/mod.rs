@@ -6,8 +6,6 @@
 
 pub(crate) mod directory;
 pub(crate) mod frame;
-#[cfg(test)]
-pub(crate) mod memory;
 pub(crate) mod reader;
 pub(crate) mod segments;
 mod settled;

@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proptest::prelude::*;
 
 use super::directory::SystemDirectory;
-use super::memory::Memory;
 use super::reader::{Next, Reader};
 use super::writer::Writer;
 use super::*;
@@ -14,6 +13,7 @@ use crate::DropReason;
 use crate::batch::Place;
 use crate::ledger::{Ledger, Report};
 use crate::queue::Entry;
+use crate::tests::memory::Memory;
 
 const NOW: SystemTime = UNIX_EPOCH;
 

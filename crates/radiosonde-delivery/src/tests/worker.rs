@@ -12,12 +12,12 @@ use crate::worker::Command;
 use crate::{Answer, Attempt, Backoff, Delivery, DropReason, Options, Queue, Record, Sink};
 
 /// Long enough for whatever a test waits for; reached only when it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// A record of as many bytes as its number.
 #[derive(Clone, Debug, PartialEq)]
-struct Item(usize);
+pub(crate) struct Item(pub(crate) usize);
 
 impl Record for Item {
     fn size(&self) -> usize {
@@ -47,19 +47,19 @@ impl Sink<Item> for Scripted {
     }
 }
 
-struct Bench {
+pub(crate) struct Bench {
     /// The first to go, so that a sink that waits for an answer does not hold up the end of a test.
-    answers: Sender<Answer>,
-    delivery: Delivery<Item>,
-    queue: Queue<Item>,
-    clock: ManualClock,
-    offered: Receiver<Vec<usize>>,
-    timeouts: Receiver<Duration>,
-    lost: Receiver<(DropReason, u64)>,
+    pub(crate) answers: Sender<Answer>,
+    pub(crate) delivery: Delivery<Item>,
+    pub(crate) queue: Queue<Item>,
+    pub(crate) clock: ManualClock,
+    pub(crate) offered: Receiver<Vec<usize>>,
+    pub(crate) timeouts: Receiver<Duration>,
+    pub(crate) lost: Receiver<(DropReason, u64)>,
 }
 
 impl Bench {
-    fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         let clock = ManualClock::new();
         let (offer, offered) = unbounded();
         let (answers, answer) = unbounded();
@@ -74,33 +74,33 @@ impl Bench {
         Self { delivery, queue, clock, offered, timeouts, answers, lost }
     }
 
-    fn push(&self, sizes: impl IntoIterator<Item = usize>) {
+    pub(crate) fn push(&self, sizes: impl IntoIterator<Item = usize>) {
         sizes.into_iter().for_each(|size| self.queue.try_push(Item(size)));
     }
 
-    fn next_batch(&self) -> Vec<usize> {
+    pub(crate) fn next_batch(&self) -> Vec<usize> {
         self.offered.recv_timeout(PATIENCE).unwrap()
     }
 
-    fn answer(&self, answer: Answer) {
+    pub(crate) fn answer(&self, answer: Answer) {
         self.answers.send(answer).unwrap();
     }
 
-    fn next_wait(&self) -> Duration {
+    pub(crate) fn next_wait(&self) -> Duration {
         self.clock.set.recv_timeout(PATIENCE).unwrap()
     }
 
-    fn dropped(&self, reason: DropReason) -> u64 {
+    pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         self.delivery.stats().dropped.count(reason)
     }
 }
 
 /// Batches of one, so that every record is offered at once.
-fn one_by_one() -> Options {
+pub(crate) fn one_by_one() -> Options {
     Options::new().batch_records(1).batch_delay(HOUR)
 }
 
-fn retry(after: Option<Duration>) -> Answer {
+pub(crate) fn retry(after: Option<Duration>) -> Answer {
     Answer::Retry { reason: "come back".to_owned(), after }
 }
 

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::clock::manual::ManualClock;
 use crate::delivery::Start;
-use crate::spool::memory::Memory;
+use crate::tests::memory::Memory;
 use crate::{
     Answer, Attempt, Backoff, Delivery, DropReason, Options, Queue, Report, Sink, Spool, Verdict,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Cursor, ErrorKind, Read};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::directory::{Directory, Output};
+use crate::spool::directory::{Directory, Output};
 
 /// Clones share one directory.
 #[derive(Clone, Default)]

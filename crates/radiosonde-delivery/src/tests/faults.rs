@@ -252,7 +252,8 @@ fn the_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine() {
         assert_eq!(deliver(&serve(&[OK]), 1).sent, 1);
         return;
     }
-    let name = "fault_tests::the_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine";
+    let name =
+        "tests::faults::the_proxy_of_the_environment_is_not_asked_for_what_is_on_this_machine";
     let mut itself = Command::new(std::env::current_exe().unwrap());
     itself.args([name, "--exact"]).envs(PROXIES.map(|name| (name, DEAD)));
     let output = itself.env_remove("NO_PROXY").env_remove("no_proxy").output().unwrap();
