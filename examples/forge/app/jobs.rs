@@ -27,7 +27,7 @@ pub(crate) struct Jobs(mpsc::Sender<Job>);
 
 impl Jobs {
     /// A queue, and its workers at work.
-    pub(crate) fn start(storage: Arc<Storage>) -> (Self, JoinSet<()>) {
+    pub(crate) fn start(storage: &Arc<Storage>) -> (Self, JoinSet<()>) {
         let (sender, queue) = mpsc::channel(1_000);
         let queue = Arc::new(Mutex::new(queue));
         let mut workers = JoinSet::new();

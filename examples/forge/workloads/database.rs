@@ -32,7 +32,7 @@ pub(crate) async fn bursts(repo: Arc<Repo>, pace: Pace) {
 
 async fn query(repo: Arc<Repo>, client: usize) {
     for table in ["users", "projects", "organizations"].into_iter().cycle().skip(client).take(4) {
-        let verb = if client % 2 == 0 { "insert" } else { "count" };
+        let verb = if client.is_multiple_of(2) { "insert" } else { "count" };
         // A row that was not inserted is in nobody's count.
         let _ = repo.query(&format!("{verb} {table}")).await;
     }

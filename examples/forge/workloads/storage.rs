@@ -70,7 +70,7 @@ impl Uploaders {
 
     /// W11: projects are removed by jobs, which are tried again when the store is overloaded.
     pub(crate) async fn removals(self, pace: Pace) {
-        let (jobs, mut workers) = Jobs::start(self.storage.clone());
+        let (jobs, mut workers) = Jobs::start(&self.storage);
         let remove = move |turn| {
             let jobs = jobs.clone();
             async move { jobs.delete_project(project(turn as u32)).await }

@@ -24,7 +24,7 @@ impl Door {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 // A scrape that is given up is Prometheus' business.
-                if let Ok(Some(content_type)) = pass(stream, &target, accept) {
+                if let Ok(Some(content_type)) = pass(&stream, &target, accept) {
                     seen.lock().unwrap().push(content_type);
                 }
             }
@@ -41,10 +41,10 @@ impl Door {
 }
 
 /// Passes one request on, and its answer back; gives the answer's content type.
-fn pass(stream: TcpStream, target: &str, accept: Option<&str>) -> io::Result<Option<String>> {
+fn pass(mut stream: &TcpStream, target: &str, accept: Option<&str>) -> io::Result<Option<String>> {
     stream.set_read_timeout(Some(DEADLINE))?;
     let mut request = String::new();
-    for line in BufReader::new(&stream).lines() {
+    for line in BufReader::new(stream).lines() {
         let line = line?;
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         match (name.as_str(), accept) {
@@ -59,7 +59,7 @@ fn pass(stream: TcpStream, target: &str, accept: Option<&str>) -> io::Result<Opt
     server.write_all(format!("{request}connection: close\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     server.read_to_end(&mut answer)?;
-    (&stream).write_all(&answer)?;
+    stream.write_all(&answer)?;
     let head = String::from_utf8_lossy(&answer[..answer.len().min(4_096)]).into_owned();
     let mut lines = head.lines().filter_map(|line| line.split_once(": "));
     let found = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-type"));

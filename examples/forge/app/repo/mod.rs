@@ -30,7 +30,7 @@ pub(crate) struct Repo {
     address: SocketAddr,
     /// One for each connection that is not in use.
     ready: Semaphore,
-    /// Fewer than there are permits, when connections could not be replaced.
+    /// Fewer than there are permits, if connections could not be replaced.
     connections: Mutex<VecDeque<Connection>>,
     waiting: AtomicUsize,
 }
@@ -75,14 +75,15 @@ impl Repo {
     async fn try_query(&self, text: &str) -> io::Result<u64> {
         let mut connection = self.young_connection().await?;
         let answer = connection.query(text).await;
-        match &answer {
-            Ok(_) => self.connections.lock().push_back(connection),
-            Err(_) => execute!(events::DISCONNECTED, { count: 1 }, { tag: NAME }),
+        if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
+            execute!(events::DISCONNECTED, { count: 1 }, { tag: NAME });
+            connection = open(self.address).await?;
         }
+        self.connections.lock().push_back(connection);
         answer
     }
 
-    /// A connection that is taken from the pool, or opened in the place of one that was old or lost.
+    /// A connection of the pool, or one in the place of one that was old, or could not be replaced when it was lost.
     async fn young_connection(&self) -> io::Result<Connection> {
         let connection = self.connections.lock().pop_front();
         match connection {
