@@ -65,6 +65,10 @@ impl Aggregate {
         for values in &self.metric.label_sets {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             self.find_or_create(&*values);
+            if self.metric.kind() == Kind::LastValue {
+                // That it was declared is what makes it 0.
+                let _ = self.record(&*values, 0.0, None);
+            }
         }
         if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {
             self.find_or_create(&TagSet::new());
