@@ -204,8 +204,10 @@ fn a_thread_that_takes_over_a_number_goes_on_where_the_one_before_stopped() {
 
 #[test]
 fn blocks_of_different_threads_share_no_cache_line() {
-    for width in [1, 3, 13] {
-        let block = Block::new(width, 0, false);
+    // Several of each, because an allocation may begin with a cache line by chance.
+    let widths = [1, 3, 13].into_iter().cycle().take(30);
+    let blocks: Vec<_> = widths.map(|width| (width, Block::new(width, 0, false))).collect();
+    for (width, block) in blocks {
         let first = block.cell(width, 0).as_ptr().addr();
         let end = block.words.as_ptr_range().end.addr();
         assert_eq!(first % LINE, 0);

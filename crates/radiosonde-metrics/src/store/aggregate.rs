@@ -64,10 +64,11 @@ impl Aggregate {
     pub(crate) fn start_from_zero(&self) {
         for values in &self.metric.label_sets {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            self.find_or_create(&*values);
-            if self.metric.kind() == Kind::LastValue {
-                // That it was declared is what makes it 0.
-                let _ = self.record(&*values, 0.0, None);
+            // A last value is there once it is set; the others begin at 0.
+            if let Some((group, offset)) = self.find_or_create(&*values)
+                && self.metric.kind() == Kind::LastValue
+            {
+                let _ = self.write(&group, offset, 0.0, None);
             }
         }
         if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {

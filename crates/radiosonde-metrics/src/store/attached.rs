@@ -90,3 +90,23 @@ impl Drop for Attached {
         self.0.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counter;
+
+    #[test]
+    fn what_is_gone_before_it_is_attached_is_not_attached() {
+        let bus = Bus::new();
+        let (attachment, metric) =
+            (Attachment::new(bus.clone(), 0), || Arc::new(Aggregate::new(counter("a.count"))));
+        let removed = metric();
+        removed.remove();
+        attachment.attach(&removed).unwrap();
+        assert!(bus.list_handlers("").is_empty(), "the metric was removed meanwhile");
+        attachment.end();
+        attachment.attach(&metric()).unwrap();
+        assert!(bus.list_handlers("").is_empty(), "the attachment ended meanwhile");
+    }
+}

@@ -72,6 +72,9 @@ fn there_are_exactly_as_many_series_as_the_limit() {
     assert_eq!(number(&table, 0, &["a"]), Some(0));
     assert_eq!(number(&table, 1, &["b"]), Some(1));
     assert_eq!(number(&table, 0, &["c"]), None);
+    // As to a thread that looked just before the last one came up.
+    table.is_full.store(false, Relaxed);
+    assert_eq!(number(&table, 0, &["c"]), None);
     assert_eq!(number(&table, 0, &["a"]), Some(0), "those that are there stay");
     assert!(table.remove(&["a"][..]) && !table.remove(&["a"][..]));
     assert_eq!(number(&table, 0, &["c"]), Some(2), "there is room again");
