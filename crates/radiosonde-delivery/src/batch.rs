@@ -15,6 +15,20 @@ pub(crate) struct Place {
     pub(crate) since: SystemTime,
 }
 
+/// A record that the worker has begun with.
+pub(crate) struct Taken<R> {
+    pub(crate) record: R,
+    pub(crate) ticket: Ticket,
+    /// Where it is in the spool, if it is.
+    pub(crate) place: Option<Place>,
+}
+
+impl<R> From<Entry<R>> for Taken<R> {
+    fn from(entry: Entry<R>) -> Self {
+        Self { record: entry.record, ticket: entry.ticket, place: None }
+    }
+}
+
 /// Records and one ticket for all of them; all of them in the spool, or none.
 pub(crate) struct Batch<R> {
     records: Vec<R>,
@@ -26,26 +40,26 @@ pub(crate) struct Batch<R> {
 }
 
 impl<R: Record> Batch<R> {
-    pub(crate) fn open(first: Entry<R>, now: Instant) -> Self {
+    pub(crate) fn open(first: Taken<R>, now: Instant) -> Self {
         let bytes = first.record.size();
         let places = first.place.into_iter().collect();
         Self { records: vec![first.record], places, bytes, ticket: first.ticket, opened: now }
     }
 
     /// Takes one more record, or gives it back when there is no room for it.
-    pub(crate) fn push(&mut self, entry: Entry<R>, options: &Options) -> Result<(), Entry<R>> {
-        let bytes = self.bytes + entry.record.size();
-        let is_of_a_kind = entry.place.is_some() == self.is_spooled();
+    pub(crate) fn push(&mut self, taken: Taken<R>, options: &Options) -> Result<(), Taken<R>> {
+        let bytes = self.bytes + taken.record.size();
+        let is_of_a_kind = taken.place.is_some() == self.is_spooled();
         if self.records.len() >= options.batch_records
             || bytes > options.batch_bytes
             || !is_of_a_kind
         {
-            return Err(entry);
+            return Err(taken);
         }
         self.bytes = bytes;
-        self.records.push(entry.record);
-        self.places.extend(entry.place);
-        self.ticket.absorb(entry.ticket);
+        self.records.push(taken.record);
+        self.places.extend(taken.place);
+        self.ticket.absorb(taken.ticket);
         Ok(())
     }
 

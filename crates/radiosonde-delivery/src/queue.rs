@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use crate::batch::Place;
 use crate::ledger::{DropReason, Ledger, Ticket};
 use crate::sink::Record;
 use crate::worker::Command;
@@ -20,8 +19,6 @@ thread_local! {
 pub(crate) struct Entry<R> {
     pub(crate) record: R,
     pub(crate) ticket: Ticket,
-    /// Where it is in the spool, if it is.
-    pub(crate) place: Option<Place>,
 }
 
 /// Takes records for delivery, from any thread. Clones share one queue.
@@ -51,7 +48,7 @@ impl<R: Record> Queue<R> {
         if self.ledger.is_closed() {
             return ticket.dropped(DropReason::Closed);
         }
-        match self.entries.try_send(Entry { record, ticket, place: None }) {
+        match self.entries.try_send(Entry { record, ticket }) {
             Ok(()) => self.clear_if_ended(),
             Err(TrySendError::Full(entry)) => entry.ticket.dropped(DropReason::QueueFull),
             Err(TrySendError::Disconnected(entry)) => entry.ticket.dropped(DropReason::Closed),

@@ -66,7 +66,7 @@ impl<R: Spooled> Spooler<R> {
     /// Works until a shutdown, and then until the queue is on disk.
     pub(crate) fn run(mut self) {
         self.queue.enter_worker_thread();
-        while self.state.closing.is_none() {
+        while self.state.closing.is_none() && !self.queue.ledger.has_ended() {
             if self.state.pending.is_empty() {
                 self.wait();
             } else {

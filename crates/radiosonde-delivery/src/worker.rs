@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
 
-use crate::batch::{Batch, Place};
+use crate::batch::{Batch, Place, Taken};
 use crate::clock::{Clock, after};
 use crate::delivery::Start;
 use crate::events;
@@ -55,7 +55,7 @@ pub(crate) struct Worker<R: Record, S: Sink<R>> {
     spool: Option<Source<R>>,
     random: Random,
     /// A record that did not fit into the batch before it.
-    carried: Option<Entry<R>>,
+    carried: Option<Taken<R>>,
     /// Records that this worker has begun with.
     taken: usize,
     /// Those of them that have been sent or dropped.
@@ -131,7 +131,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         // A queue that never runs empty must not keep the commands from being heard.
         self.obey_all();
         let now = self.clock.now();
-        let mut batch = self.carried.take().map(|entry| Batch::open(entry, now));
+        let mut batch = self.carried.take().map(|taken| Batch::open(taken, now));
         loop {
             if self.queue.ledger.has_ended() {
                 return None;
@@ -142,8 +142,8 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
                 return Some(open);
             }
             let is_stuck = match self.take() {
-                Ok(Some(entry)) => {
-                    self.add(&mut batch, entry);
+                Ok(Some(taken)) => {
+                    self.add(&mut batch, taken);
                     continue;
                 }
                 Ok(None) => false,
@@ -165,7 +165,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             let written = self.spool.as_ref().map_or_else(never, |spool| spool.written.clone());
             select! {
                 recv(self.entries) -> entry => match entry {
-                    Ok(entry) => self.add(&mut batch, entry),
+                    Ok(entry) => self.add(&mut batch, entry.into()),
                     Err(_) => self.exhausted(),
                 },
                 recv(self.commands) -> command => self.obey(command.ok()),
@@ -178,15 +178,15 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     }
 
     /// The next record: from the spool, or, if there is nothing in it, what could not be written to it.
-    fn take(&mut self) -> Result<Option<Entry<R>>, Unreadable> {
+    fn take(&mut self) -> Result<Option<Taken<R>>, Unreadable> {
         if let Some(spool) = &mut self.spool {
             spool.reader.remove_settled();
-            if let Some(entry) = spool.next(self.clock.system_now())? {
-                return Ok(Some(entry));
+            if let Some(taken) = spool.next(self.clock.system_now())? {
+                return Ok(Some(taken));
             }
         }
         match self.entries.try_recv() {
-            Ok(entry) => return Ok(Some(entry)),
+            Ok(entry) => return Ok(Some(entry.into())),
             Err(TryRecvError::Empty) => self.is_exhausted = self.spool.is_none(),
             Err(TryRecvError::Disconnected) => self.exhausted(),
         }
@@ -199,11 +199,11 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         self.closing.get_or_insert_with(|| self.clock.now());
     }
 
-    fn add(&mut self, batch: &mut Option<Batch<R>>, entry: Entry<R>) {
+    fn add(&mut self, batch: &mut Option<Batch<R>>, taken: Taken<R>) {
         self.taken += 1;
         match batch {
-            None => *batch = Some(Batch::open(entry, self.clock.now())),
-            Some(open) => self.carried = open.push(entry, &self.options).err(),
+            None => *batch = Some(Batch::open(taken, self.clock.now())),
+            Some(open) => self.carried = open.push(taken, &self.options).err(),
         }
     }
 
@@ -435,6 +435,10 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
 impl<R: Record, S: Sink<R>> Drop for Worker<R, S> {
     fn drop(&mut self) {
         self.queue.ledger.end();
+        if self.spool.is_some() {
+            // Who ended without being told, as when a handler of its own events dropped the delivery, tells the spooler.
+            let _ = self.queue.commands.try_send(Command::Shutdown(self.clock.now()));
+        }
         self.carried = None;
         self.queue.clear_if_ended();
         self.announce_losses();

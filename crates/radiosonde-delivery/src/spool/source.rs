@@ -8,10 +8,9 @@ use std::time::{Duration, SystemTime};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::reader::{Next, Reader};
-use crate::batch::Place;
+use crate::batch::{Place, Taken};
 use crate::events;
 use crate::ledger::{DropReason, Ledger};
-use crate::queue::Entry;
 use crate::worker::Command;
 
 /// A spool from which one delivery sends.
@@ -34,7 +33,7 @@ impl<R> Source<R> {
     /// # Errors
     ///
     /// When the spool cannot be read just now.
-    pub(crate) fn next(&mut self, now: SystemTime) -> Result<Option<Entry<R>>, Unreadable> {
+    pub(crate) fn next(&mut self, now: SystemTime) -> Result<Option<Taken<R>>, Unreadable> {
         loop {
             let next = self.reader.next();
             self.health.heed(&self.reporter, &self.ledger, &next);
@@ -59,7 +58,7 @@ impl<R> Source<R> {
                         continue;
                     };
                     let ticket = self.ledger.spooled(1);
-                    return Ok(Some(Entry { record, ticket, place: Some(place) }));
+                    return Ok(Some(Taken { record, ticket, place: Some(place) }));
                 }
             }
         }

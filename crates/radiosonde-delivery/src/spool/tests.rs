@@ -39,7 +39,7 @@ impl Ends {
     fn write<'a>(&mut self, records: impl IntoIterator<Item = &'a str>) -> io::Result<()> {
         for record in records {
             let ticket = self.ledger.accept();
-            self.pending.push_back(Entry { record: record.to_owned(), ticket, place: None });
+            self.pending.push_back(Entry { record: record.to_owned(), ticket });
         }
         self.writer.write(&mut self.pending, NOW)
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, unbounded};
 
 use crate::clock::manual::ManualClock;
 use crate::delivery::Start;
 use crate::tests::memory::Memory;
+use crate::worker::Command;
 use crate::{
     Answer, Attempt, Backoff, Delivery, DropReason, Options, Queue, Report, Sink, Spool, Verdict,
 };
@@ -45,12 +46,17 @@ impl Bench {
     }
 
     fn with(directory: &Memory, spool: &Spool, options: Options) -> Self {
+        Self::named("test", directory, spool, options)
+    }
+
+    fn named(reporter: &str, directory: &Memory, spool: &Spool, options: Options) -> Self {
         let clock = ManualClock::new();
         let (offer, offered) = unbounded();
         let (answers, answer) = unbounded();
         let sink = Scripted { offered: offer, answers: answer };
         let opened = spool.open_in(Arc::new(directory.clone())).unwrap().unwrap();
-        let start = Start { reporter: "test".to_owned(), options, clock: Arc::new(clock.clone()) };
+        let start =
+            Start { reporter: reporter.to_owned(), options, clock: Arc::new(clock.clone()) };
         let delivery = start.run_with_spool(spool, opened, sink).unwrap();
         let queue = delivery.queue();
         Self { delivery, queue, clock, offered, answers }
@@ -360,4 +366,34 @@ fn a_spool_that_is_full_drops_and_counts_the_newest() {
     let report = bench.delivery.stats();
     let dropped = report.dropped.count(DropReason::SpoolFull);
     assert!(dropped > 0 && report.retained + report.sent + dropped == 10, "{report}");
+}
+
+#[test]
+fn a_handler_of_its_own_events_that_drops_the_delivery_ends_both_threads() {
+    // The one is executed by the thread that writes, the other by the worker.
+    for event in ["telemetry.delivery.spool.failed", "telemetry.delivery.dropped"] {
+        let directory = Memory::default();
+        directory.lock().room = event.contains("spool").then_some(0);
+        let (give, given) = unbounded::<Delivery<String>>();
+        radiosonde::attach(event, event, move |event| {
+            if event.metadata("reporter") == "drops-it" {
+                drop(given.recv_timeout(PATIENCE));
+            }
+        })
+        .unwrap();
+        let options = Options::new().batch_records(1);
+        let bench = Bench::named("drops-it", &directory, &spool(), options);
+        let Bench { delivery, queue, answers, .. } = bench;
+        answers.send(invalid()).unwrap();
+        queue.try_push("one".to_owned());
+        give.send(delivery).unwrap();
+        let started = std::time::Instant::now();
+        // The spooler lets go of its end of the channel as it ends.
+        while !matches!(queue.commands.try_send(Command::Hurry), Err(TrySendError::Disconnected(_)))
+        {
+            assert!(started.elapsed() < PATIENCE, "the thread that writes has not ended");
+            std::thread::yield_now();
+        }
+        radiosonde::detach(event).unwrap();
+    }
 }
