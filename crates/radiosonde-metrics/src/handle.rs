@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::series::Group;
 use crate::store::Aggregate;
-use crate::threads::Writing;
 
 /// One series of a store, found once; made by [`Store::handle`](crate::Store::handle).
 ///
@@ -43,7 +42,7 @@ impl Handle {
     pub fn add(&self, number: u64) {
         match self.group() {
             Some((group, offset)) if self.aggregate.layout.is_counter() => {
-                group.cells.count(Writing::start().slot, offset, number);
+                self.aggregate.count_in(group, offset, number);
             }
             _ => self.add_elsewhere(number),
         }

@@ -124,11 +124,20 @@ impl Aggregate {
         self.write(group, offset, self.metric.accept(number)?, None)
     }
 
+    /// Adds so many events to the series of a counter that was found before.
+    #[inline(always)]
+    pub(crate) fn count_in(&self, group: &Group, offset: usize, events: u64) {
+        group.cells.count(Writing::start().slot, offset, events);
+        if self.has_extras {
+            self.write_extras(group, offset, 1.0, None);
+        }
+    }
+
     /// Adds so many events to a counter.
     pub(crate) fn count(&self, tag_values: &[&str], events: u64) {
         let counted = self.find_or_create(tag_values);
         match &counted {
-            Some((group, offset)) => group.cells.count(Writing::start().slot, *offset, events),
+            Some((group, offset)) => self.count_in(group, *offset, events),
             None => self.in_overflow(events, |group| {
                 group.cells.count(Writing::start().slot, 0, events);
             }),
