@@ -170,7 +170,7 @@ fn page(library: &impl Library, kind: Kind, series: usize) -> Result<Vec<f64>, B
 }
 
 /// Times every recording of one thread, beside a second one that is busy and a third that wakes up
-/// five thousand times a second.
+/// each millisecond.
 fn longest(library: &impl Library, series: usize) -> Result<Vec<f64>, Box<dyn Error>> {
     const PAGES: usize = 3;
     const AT_LEAST: Duration = Duration::from_millis(200);
@@ -215,7 +215,7 @@ struct Recordings {
     turns: usize,
 }
 
-/// Records in this thread until `busy` is done in another one, while a third has a turn each 200 µs.
+/// Records in this thread until `busy` is done in another one, while a third has a turn each millisecond.
 fn record_beside(
     library: &impl Library,
     busy: impl FnOnce() + Send,
@@ -235,7 +235,7 @@ fn record_beside(
         let turns = scope.spawn(|| {
             let mut turns = 0;
             while !done.load(Ordering::Acquire) {
-                thread::sleep(Duration::from_micros(200));
+                thread::sleep(Duration::from_millis(1));
                 turn(turns);
                 turns += 1;
             }

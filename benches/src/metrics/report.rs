@@ -230,7 +230,7 @@ fn longest(scale: Scale, times: usize, verdicts: &mut Verdicts) -> Result<String
     Ok(format!(
         "## The longest recording\n\nNanoseconds in which 99.9 % of recordings are done, and of the \
          longest, the clock's two readings included: while another thread renders {} counters, at \
-         least three times, and a third makes 5,000 new ones a second; and idle, with a thread that computes \
+         least three times, and a third makes a new one each millisecond; and idle, with a thread that computes \
          instead. The scheduler is in the longest of both.\n\n{table}",
         scale.series
     ))

@@ -7,7 +7,7 @@ use prometheus::Registry;
 
 use super::prometheus::page;
 use crate::metrics::library::Library;
-use crate::metrics::work::{BOUNDS, SERIES_LIMIT};
+use crate::metrics::work::BOUNDS;
 use crate::workload::Request;
 
 pub(super) struct OpenTelemetry {
@@ -17,13 +17,16 @@ pub(super) struct OpenTelemetry {
     _provider: SdkMeterProvider,
 }
 
+/// It takes memory for as many series as there may be: for what a hash table of 100,000 can hold.
+const LIMIT: usize = 114_000;
+
 impl Library for OpenTelemetry {
     fn new() -> Option<Self> {
         let registry = Registry::new();
         let exporter =
             opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().ok()?;
         let without_limit =
-            |_: &Instrument| Stream::builder().with_cardinality_limit(SERIES_LIMIT).build().ok();
+            |_: &Instrument| Stream::builder().with_cardinality_limit(LIMIT).build().ok();
         let provider =
             SdkMeterProvider::builder().with_reader(exporter).with_view(without_limit).build();
         let meter = provider.meter("benches");
