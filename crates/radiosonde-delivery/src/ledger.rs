@@ -342,11 +342,13 @@ mod tests {
         assert_eq!((report.accepted(), report.retained), (3, 3));
         assert_eq!((report.spooled, report.recovered), (3, 2));
 
+        let queued = ledger.accept();
         let mut read = ledger.spooled(3);
         read.split(1).sent();
         read.dropped(DropReason::Expired);
         let report = ledger.report();
-        assert_eq!((report.sent, report.retained, report.spooled), (1, 0, 0));
+        assert_eq!((report.sent, report.retained, report.spooled), (1, 1, 0));
+        drop(queued);
         assert_eq!(report.dropped.count(DropReason::Expired), 2);
     }
 

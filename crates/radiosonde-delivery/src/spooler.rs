@@ -17,6 +17,9 @@ use crate::worker::Command;
 /// How many records are taken from the queue before they are written.
 const RECORDS: usize = 1_024;
 
+/// How many commands may wait for the worker before hints are left out.
+const HINTS: usize = 8;
+
 /// How long a file system that fails is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -130,12 +133,14 @@ impl<R: Spooled> Spooler<R> {
 
     fn write(&mut self) {
         if !self.state.pending.is_empty() {
+            let dropped = self.queue.ledger.dropped();
             let written = self.writer.write(&mut self.state.pending, self.clock.system_now());
             self.heed(&written);
             // One message is enough.
             let _ = self.written.try_send(());
-            // Losses are the worker's to announce; if it is too busy to hear of them, it will see them.
-            let _ = self.worker.try_send(Command::AnnounceLosses);
+            if self.queue.ledger.dropped() != dropped {
+                self.hint(Command::AnnounceLosses);
+            }
         }
         if self.writer.is_dirty() {
             if self.sync_interval.is_zero() {
@@ -155,10 +160,7 @@ impl<R: Spooled> Spooler<R> {
                 self.write();
             }
             Some(Command::Shutdown(deadline)) => self.state.closing = Some(deadline),
-            Some(Command::AnnounceLosses) => {
-                // When the worker's commands are full it is awake, and will see the loss.
-                let _ = self.worker.try_send(Command::AnnounceLosses);
-            }
+            Some(Command::AnnounceLosses) => self.hint(Command::AnnounceLosses),
             Some(Command::Hurry) => {}
             // Nobody is left who could shut the thread down.
             None => self.state.closing = Some(self.clock.now()),
@@ -180,8 +182,15 @@ impl<R: Spooled> Spooler<R> {
                 let _ = done.try_send(());
             }
         }
-        // A worker that is too busy to hear of it needs no haste.
-        let _ = self.worker.try_send(Command::Hurry);
+        self.hint(Command::Hurry);
+    }
+
+    /// Tells the worker what it may miss: one with so much to hear is awake, and sees by itself what there is to do.
+    /// Room is left for what it must not miss.
+    fn hint(&self, command: Command) {
+        if self.worker.len() < HINTS {
+            let _ = self.worker.try_send(command);
+        }
     }
 
     fn sync(&mut self) -> bool {

@@ -180,10 +180,11 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     /// The next record: from the spool, or, if there is nothing in it, what could not be written to it.
     fn take(&mut self) -> Result<Option<Taken<R>>, Unreadable> {
         if let Some(spool) = &mut self.spool {
-            spool.reader.remove_settled();
             if let Some(taken) = spool.next(self.clock.system_now())? {
                 return Ok(Some(taken));
             }
+            // A file that has been completed since its last record was settled is in the way of new ones.
+            spool.reader.remove_settled();
         }
         match self.entries.try_recv() {
             Ok(entry) => return Ok(Some(entry.into())),

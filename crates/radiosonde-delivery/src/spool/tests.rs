@@ -264,13 +264,36 @@ fn a_damaged_log_of_what_is_settled_sends_again_and_loses_nothing() {
 fn what_could_not_be_written_down_as_settled_is_with_the_next() {
     let directory = Memory::default();
     let mut ends = Ends::open(&directory, &spool());
-    ends.write(texts(&numbered(0..3))).unwrap();
+    ends.write(texts(&numbered(0..5))).unwrap();
     let (read, _) = ends.read();
-    directory.lock().room = Some(3);
-    ends.reader.settle(&[read[0].0]).unwrap_err();
-    directory.lock().room = None;
-    ends.reader.settle(&[read[1].0]).unwrap();
-    assert_eq!(Ends::open(&directory.after_a_kill(), &spool()).found, 1);
+    // Once as the log is begun, and once as it is appended to.
+    for settled in [0, 2] {
+        directory.lock().room = Some(3);
+        ends.reader.settle(&[read[settled].0]).unwrap_err();
+        directory.lock().room = None;
+        ends.reader.settle(&[read[settled + 1].0]).unwrap();
+        let left = 5 - settled as u64 - 2;
+        assert_eq!(Ends::open(&directory.after_a_kill(), &spool()).found, left);
+    }
+}
+
+#[test]
+fn a_log_that_is_gone_sends_again_only_what_is_still_in_a_file() {
+    let directory = Memory::default();
+    let small = spool().bytes(8_000);
+    let mut ends = Ends::open(&directory, &small);
+    for record in numbered(0..100) {
+        ends.write([record.as_str()]).unwrap();
+        let (read, _) = ends.read();
+        ends.reader.settle(&[read[0].0]).unwrap();
+    }
+    directory.lock().files.remove("settled");
+    let mut ends = Ends::open(&directory, &small);
+    let (read, lost) = ends.read();
+    assert_eq!((read.len() as u64, lost), (ends.found, 0));
+    assert!(read.len() < 100, "{} records", read.len());
+    ends.reader.settle(&read.iter().map(|(place, _)| *place).collect::<Vec<_>>()).unwrap();
+    assert!(directory.segments().is_empty(), "{:?}", directory.segments());
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl Memory {
         self.0.lock().unwrap()
     }
 
+    /// Whether nobody else holds this directory.
+    pub(crate) fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// What another process finds after this one was killed.
     pub(crate) fn after_a_kill(&self) -> Self {
         let files = self.lock().files.clone();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, unbounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use crate::clock::manual::ManualClock;
 use crate::delivery::Start;
@@ -370,8 +370,12 @@ fn a_spool_that_is_full_drops_and_counts_the_newest() {
 
 #[test]
 fn a_handler_of_its_own_events_that_drops_the_delivery_ends_both_threads() {
-    // The one is executed by the thread that writes, the other by the worker.
-    for event in ["telemetry.delivery.spool.failed", "telemetry.delivery.dropped"] {
+    // The first two are executed by the thread that writes, the last by the worker.
+    for event in [
+        "telemetry.delivery.spool.failed",
+        "telemetry.delivery.spool.restored",
+        "telemetry.delivery.dropped",
+    ] {
         let directory = Memory::default();
         directory.lock().room = event.contains("spool").then_some(0);
         let (give, given) = unbounded::<Delivery<String>>();
@@ -383,17 +387,57 @@ fn a_handler_of_its_own_events_that_drops_the_delivery_ends_both_threads() {
         .unwrap();
         let options = Options::new().batch_records(1);
         let bench = Bench::named("drops-it", &directory, &spool(), options);
+        if event.ends_with("restored") {
+            bench.push(["handed over"]);
+            bench.next_batch();
+            bench.answer(Answer::Delivered);
+            directory.lock().room = None;
+        }
         let Bench { delivery, queue, answers, .. } = bench;
         answers.send(invalid()).unwrap();
-        queue.try_push("one".to_owned());
         give.send(delivery).unwrap();
+        queue.try_push("one".to_owned());
         let started = std::time::Instant::now();
-        // The spooler lets go of its end of the channel as it ends.
-        while !matches!(queue.commands.try_send(Command::Hurry), Err(TrySendError::Disconnected(_)))
-        {
-            assert!(started.elapsed() < PATIENCE, "the thread that writes has not ended");
+        while !directory.is_alone() {
+            assert!(started.elapsed() < PATIENCE, "a thread has not ended after `{event}`");
             std::thread::yield_now();
         }
         radiosonde::detach(event).unwrap();
     }
+}
+
+/// Queues records while the disk, which the test holds, keeps the thread that writes waiting.
+fn piled_up(bench: &Bench, records: u64) {
+    (0..records).for_each(|_| bench.push(["piled up"]));
+    assert_eq!(bench.delivery.stats().dropped.total(), 0);
+}
+
+#[test]
+fn a_flush_waits_until_all_of_a_long_queue_is_on_disk() {
+    let directory = Memory::default();
+    let bench = Bench::new(&directory);
+    let disk = directory.lock();
+    piled_up(&bench, 9_000);
+    let (done, answered) = unbounded();
+    bench.queue.commands.send(Command::Flush(done)).unwrap();
+    drop(disk);
+    answered.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(bench.delivery.stats().spooled, 9_000);
+}
+
+#[test]
+fn a_shutdown_writes_all_of_a_long_queue_to_the_disk() {
+    let directory = Memory::default();
+    let bench = Bench::new(&directory);
+    let disk = directory.lock();
+    piled_up(&bench, 9_000);
+    let Bench { delivery, queue, answers, .. } = bench;
+    let shutdown = std::thread::spawn(move || delivery.shutdown(PATIENCE));
+    while queue.commands.is_empty() {
+        std::thread::yield_now();
+    }
+    answers.send(retry(Some(HOUR))).unwrap();
+    drop(disk);
+    let report = shutdown.join().unwrap();
+    assert_eq!((report.retained, report.spooled), (9_000, 9_000), "{report}");
 }
