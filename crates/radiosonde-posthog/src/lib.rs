@@ -1,12 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod builder;
+mod error;
+mod event;
 pub mod events;
 mod opt_out;
+mod outlet;
+mod projection;
 mod protocol;
-mod record;
 mod reporter;
 mod rule;
+mod spooled;
+mod validate;
 
-pub use radiosonde_delivery::{Backoff, DropReason, FlushTimeout, Options, Report};
-pub use reporter::{Builder, PostHog, StartError, Status};
+pub use builder::Builder;
+pub use error::StartError;
+pub use event::{Alias, PostHogEvent};
+pub use protocol::Protocol;
+pub use radiosonde_delivery::{
+    Backoff, DropReason, FlushTimeout, Options, Report, Spool, SpoolError, Uuid,
+};
+#[cfg(feature = "tls")]
+pub use radiosonde_delivery::{CertificateError, Certificates};
+pub use reporter::{PostHog, Status};
 pub use rule::Rule;

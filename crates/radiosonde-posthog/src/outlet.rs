@@ -1,0 +1,83 @@
+//! The last thing that an event meets on the emitting thread: super properties, the user's own filter, and
+//! the check whether PostHog would take it.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use radiosonde::{OwnedValue, execute};
+use radiosonde_delivery::{DropReason, Queue};
+
+use crate::event::{Place, PostHogEvent, Text};
+use crate::events;
+use crate::opt_out::is_yes;
+use crate::validate::problem;
+
+thread_local! {
+    /// Whether this thread is inside somebody's function: what that causes itself would have no end.
+    static IN_BEFORE_SEND: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(crate) type BeforeSend = dyn Fn(PostHogEvent) -> Option<PostHogEvent> + Send + Sync;
+
+/// The way to the queue. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    pub(crate) queue: Queue<PostHogEvent>,
+    pub(crate) super_properties: Arc<[(Text, OwnedValue)]>,
+    pub(crate) before_send: Option<Arc<BeforeSend>>,
+}
+
+impl Outlet {
+    pub(crate) fn take(&self, mut event: PostHogEvent) {
+        if IN_BEFORE_SEND.get() || is_yes(event.get("do_not_track")) {
+            return;
+        }
+        for (key, value) in &*self.super_properties {
+            if event.find(Place::Property, key).is_none() {
+                event.add(Place::Property, key.clone(), value.clone());
+            }
+        }
+        if let Some(before_send) = &self.before_send {
+            IN_BEFORE_SEND.set(true);
+            let filtered = catch_unwind(AssertUnwindSafe(|| before_send(event)));
+            IN_BEFORE_SEND.set(false);
+            match filtered {
+                Ok(Some(filtered)) => event = filtered,
+                Ok(None) => return self.queue.refuse(DropReason::Filtered),
+                Err(payload) => {
+                    self.queue.refuse(DropReason::Filtered);
+                    let reason = message(payload);
+                    return execute!(events::BEFORE_SEND_PANICKED, {}, { reason: reason });
+                }
+            }
+        }
+        if let Some(reason) = problem(&event) {
+            self.queue.refuse(DropReason::Invalid);
+            return execute!(events::INVALID, {}, { name: event.name, reason: reason });
+        }
+        self.queue.try_push(event);
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// What a panic has said. What it has thrown otherwise is forgotten, as dropping it might panic again.
+fn message(payload: Box<dyn Any + Send>) -> String {
+    payload.downcast::<String>().map_or_else(
+        |payload| match payload.downcast::<&'static str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(payload) => {
+                std::mem::forget(payload);
+                "a value that is not text".to_owned()
+            }
+        },
+        |text| *text,
+    )
+}
