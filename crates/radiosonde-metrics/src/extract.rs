@@ -69,11 +69,15 @@ impl Metric {
         event: &'e Event<'_>,
         tags: &mut TagSet<'e>,
     ) -> Result<Option<f64>, SkipReason> {
-        if self.has_functions() {
-            guarded(|| self.evaluate(event, tags))
-        } else {
-            self.evaluate(event, tags)
+        if self.has_functions {
+            return guarded(|| self.evaluate(event, tags));
         }
+        let number = if self.kind == Kind::Counter { 1.0 } else { self.measure(event)? };
+        tags.clear();
+        if !self.fill_with_text(tags, event) {
+            self.fill(tags, event)?;
+        }
+        Ok(Some(number))
     }
 
     /// The number that is recorded for this one: converted, if it is one that the metric takes.
@@ -87,16 +91,7 @@ impl Metric {
         }
     }
 
-    /// Whether anything of the user's runs that may panic, apart from how values are displayed.
-    #[inline]
-    fn has_functions(&self) -> bool {
-        self.keep.is_some()
-            || self.drop.is_some()
-            || self.tag_values.is_some()
-            || matches!(self.measurement, Measurement::Function(_))
-    }
-
-    #[inline]
+    #[inline(never)]
     fn evaluate<'e>(
         &self,
         event: &'e Event<'_>,
@@ -120,8 +115,8 @@ impl Metric {
             Measurement::Function(function) => {
                 function(event).ok_or(SkipReason::MissingMeasurement)?
             }
-            Measurement::Key(key) => {
-                let value = event.measurement(key);
+            Measurement::Key(key, place) => {
+                let value = place.value(event.measurements(), key);
                 if value.is_null() {
                     return Err(SkipReason::MissingMeasurement);
                 }
@@ -131,7 +126,20 @@ impl Metric {
         self.accept(number)
     }
 
+    /// The usual case: all values are text, and where they were in other events. Otherwise what it did is to be done anew.
     #[inline]
+    fn fill_with_text<'e>(&self, tags: &mut TagSet<'e>, event: &'e Event<'_>) -> bool {
+        let Some(fields) = event.metadata_fields().as_slice() else { return false };
+        for tag in &self.tags {
+            match tag.place.value_in(fields) {
+                Some(Value::Str(text)) => tags.push_text(text),
+                _ => return false,
+            }
+        }
+        !event.name().declaration().is_some_and(has_secrets)
+    }
+
+    #[inline(never)]
     fn fill<'e>(&self, tags: &mut TagSet<'e>, event: &'e Event<'_>) -> Result<(), SkipReason> {
         tags.clear();
         let has_secrets = event.name().declaration().is_some_and(has_secrets);
@@ -169,7 +177,7 @@ impl Tag {
     #[inline]
     fn value<'e>(&self, event: &'e Event<'_>) -> Value<'e> {
         match self.segment {
-            None => event.metadata(&self.name),
+            None => self.place.value(event.metadata_fields(), &self.name),
             Some(segment) => event.name().segments().nth(segment).map_or(Value::Null, Value::from),
         }
     }

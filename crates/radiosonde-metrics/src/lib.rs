@@ -60,6 +60,7 @@ mod handle;
 mod metric;
 mod names;
 mod option;
+mod place;
 mod series;
 mod snapshot;
 mod store;

@@ -9,6 +9,7 @@ use radiosonde::{Event, EventPattern};
 use crate::buckets::Buckets;
 use crate::names::MetricName;
 use crate::option::{Options, ReporterOption};
+use crate::place::Place;
 use crate::tags::TagValues;
 use crate::unit::{Conversion, Unit};
 
@@ -63,6 +64,8 @@ pub struct Metric {
     /// Whether the events were given, and are not those in the name.
     pub(crate) named_events: bool,
     pub(crate) measurement: Measurement,
+    /// Whether any of the functions below is there, or one that measures: code of the user's, which may panic.
+    pub(crate) has_functions: bool,
     pub(crate) keep: Option<Filter>,
     pub(crate) drop: Option<Filter>,
     pub(crate) tags: Vec<Tag>,
@@ -92,7 +95,7 @@ pub(crate) type TagFunction = Arc<dyn Fn(&Event<'_>, &mut TagValues<'_>) + Send 
 
 #[derive(Clone)]
 pub(crate) enum Measurement {
-    Key(String),
+    Key(String, Place),
     Function(MeasurementFunction),
 }
 
@@ -101,6 +104,14 @@ pub(crate) struct Tag {
     pub(crate) name: String,
     /// Which segment of the event's name is the value, from 0; `None` when it is the metadata under the tag's name.
     pub(crate) segment: Option<usize>,
+    /// Where it is in the metadata.
+    pub(crate) place: Place,
+}
+
+impl Tag {
+    pub(crate) fn of_metadata(name: String) -> Self {
+        Self { name, segment: None, place: Place::default() }
+    }
 }
 
 /// How many series a metric has at most, unless [`Metric::series_limit`] says otherwise.
@@ -147,13 +158,14 @@ impl Metric {
     fn new(kind: Kind, name: String) -> Self {
         let (event, measurement) = name.rsplit_once('.').unwrap_or(("", &name));
         let events = EventPattern::try_from(event).into_iter().collect();
-        let measurement = Measurement::Key(measurement.to_owned());
+        let measurement = Measurement::Key(measurement.to_owned(), Place::default());
         Self {
             kind,
             name,
             events,
             named_events: false,
             measurement,
+            has_functions: false,
             keep: None,
             drop: None,
             tags: Vec::new(),
@@ -295,7 +307,7 @@ mod tests {
     fn the_name_gives_event_and_measurement() {
         let metric = sum("forge.cache.download.size");
         assert_eq!(events(&metric), ["forge.cache.download"]);
-        assert!(matches!(&metric.measurement, Measurement::Key(key) if key == "size"));
+        assert!(matches!(&metric.measurement, Measurement::Key(key, _) if key == "size"));
     }
 
     #[test]

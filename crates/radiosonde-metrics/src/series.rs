@@ -189,27 +189,22 @@ impl Text {
 
     #[inline(always)]
     fn is(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
-        let mut rest = self.as_bytes();
+        let Self::Short { length, bytes } = self else { return self.is_long(tags) };
+        // In a short text each length is one byte, so that no longer value is taken for one that is there.
+        let (text, mut at) = (&bytes[..usize::from(*length)], 0);
         for value in tags.texts() {
-            let value = value.as_bytes();
-            if value.len() >= 0x80 {
-                return self.is_long(tags);
-            }
-            // A longer value's length takes more than one byte, none of which is that of a shorter one.
-            match rest.split_first() {
-                Some((length, others)) if usize::from(*length) == value.len() => rest = others,
-                _ => return false,
-            }
-            let Some((own, others)) = rest.split_at_checked(value.len()) else { return false };
-            if !equal(own, value) {
+            let (value, start) = (value.as_bytes(), at + 1);
+            at = start + value.len();
+            let is_equal = text.get(start..at).is_some_and(|own| equal(own, value))
+                && usize::from(text[start - 1]) == value.len();
+            if !is_equal {
                 return false;
             }
-            rest = others;
         }
-        rest.is_empty()
+        at == text.len()
     }
 
-    #[cold]
+    #[inline(never)]
     fn is_long(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
         Self::new(tags).as_bytes() == self.as_bytes()
     }
@@ -221,7 +216,7 @@ fn equal(left: &[u8], right: &[u8]) -> bool {
     match left.len() {
         8..=16 => ends::<8>(left) == ends::<8>(right),
         4..8 => ends::<4>(left) == ends::<4>(right),
-        0..4 => left.iter().eq(right),
+        2..4 => ends::<2>(left) == ends::<2>(right),
         _ => left == right,
     }
 }

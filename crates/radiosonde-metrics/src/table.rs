@@ -86,17 +86,14 @@ impl SeriesTable {
         }
     }
 
-    /// Calls `then` with the series that has these tags, if there is one.
+    /// The series that has these tags, if there is one. It stays alive until the pin is dropped.
     #[inline(always)]
-    pub(crate) fn find<T: TagTexts + ?Sized, R>(
+    pub(crate) fn find<'pin, T: TagTexts + ?Sized>(
         &self,
         tags: &T,
-        then: impl FnOnce(Found<'_>) -> R,
-    ) -> Option<R> {
-        let pin = Pin::new();
-        let table = self.place.read(&pin)?;
-        let hash = self.hash(tags);
-        Some(then(table.find(hash, tags)?))
+        pin: &'pin Pin,
+    ) -> Option<Found<'pin>> {
+        self.place.read(pin)?.find(self.hash(tags), tags)
     }
 
     /// The series with these tags, which is created when there is none; `None` when it would be one too many.
@@ -110,7 +107,8 @@ impl SeriesTable {
         now: SystemTime,
     ) -> Option<(Arc<Group>, usize)> {
         if self.is_full.load(Relaxed) {
-            return self.find(tags, |(group, offset)| (Arc::clone(group), offset));
+            let pin = Pin::new();
+            return self.find(tags, &pin).map(|(group, offset)| (Arc::clone(group), offset));
         }
         let hash = self.hash(tags);
         let mut retired = Retired::default();

@@ -18,14 +18,16 @@ pub const MAXIMUM_TAG_SET_LENGTH: usize = 4_096;
 ///
 /// It lives on the stack. Text stays where it is in the event; other values are written out here. It allocates only for
 /// more than 8 tags, or more than 64 bytes that are written out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TagSet<'e> {
     /// How many values there are.
     count: usize,
-    /// The first values, and nothing behind them.
-    first: [Text<'e>; INLINE],
+    /// The first values; nothing where one was written out.
+    first: [&'e str; INLINE],
     /// Those that follow.
-    others: Vec<Text<'e>>,
+    others: Vec<&'e str>,
+    /// Which values were written out, and where.
+    places: SmallVec<[(usize, Range); 4]>,
     written: Written,
     /// Of all texts, with one for each of their ends.
     length: usize,
@@ -34,12 +36,8 @@ pub struct TagSet<'e> {
 /// So many values are on the stack.
 const INLINE: usize = 8;
 
-#[derive(Debug, Clone, Copy)]
-enum Text<'e> {
-    Borrowed(&'e str),
-    /// From here to there in [`Written`].
-    Written(u32, u32),
-}
+/// From here to there in [`Written`].
+type Range = (u32, u32);
 
 /// Values that were not text, one after the other as text.
 #[derive(Debug, Default)]
@@ -48,34 +46,30 @@ struct Written {
     too_long: bool,
 }
 
-impl Default for TagSet<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<'e> TagSet<'e> {
     /// An empty set.
     #[must_use]
     #[inline]
     pub fn new() -> Self {
-        Self {
-            count: 0,
-            first: [Text::Borrowed(""); INLINE],
-            others: Vec::new(),
-            written: Written::default(),
-            length: 0,
-        }
+        Self::default()
     }
 
     /// The values, in the order of the metric's tags.
-    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let first = &self.first[..self.count.min(INLINE)];
-        first.iter().chain(&self.others).map(|text| match *text {
-            Text::Borrowed(text) => text,
-            Text::Written(start, end) => self.written.text(start, end),
+        let mut places = self.places.iter().peekable();
+        let texts = self.first.iter().take(self.count).chain(&self.others);
+        texts.enumerate().map(move |(index, text)| {
+            match places.next_if(|(written, _)| *written == index) {
+                Some((_, range)) => self.written.text(*range),
+                None => text,
+            }
         })
+    }
+
+    /// The values, if all of them are text of the event and lie side by side, which are quicker to go through.
+    #[inline]
+    pub(crate) fn as_slice(&self) -> Option<&[&'e str]> {
+        self.first.get(..self.count).filter(|_| self.places.is_empty())
     }
 
     /// How many values there are.
@@ -92,6 +86,7 @@ impl<'e> TagSet<'e> {
 
     /// Whether the values were longer than [`MAXIMUM_TAG_SET_LENGTH`], and are not all there.
     #[must_use]
+    #[inline]
     pub fn is_too_long(&self) -> bool {
         self.written.too_long || self.length > MAXIMUM_TAG_SET_LENGTH
     }
@@ -153,29 +148,26 @@ impl<'e> TagSet<'e> {
     }
 
     #[inline]
-    fn push_text(&mut self, text: &'e str) {
-        self.push_at_end(Text::Borrowed(text), text.len());
-    }
-
-    /// Adds what was derived for the next tag.
-    pub(crate) fn push_written(&mut self, (start, end): (u32, u32)) {
-        self.push_at_end(Text::Written(start, end), (end - start) as usize);
-    }
-
-    #[inline]
-    fn push_at_end(&mut self, text: Text<'e>, length: usize) {
+    pub(crate) fn push_text(&mut self, text: &'e str) {
         match self.first.get_mut(self.count) {
             Some(next) => *next = text,
             None => self.others.push(text),
         }
         self.count += 1;
-        self.length += length + 1;
+        self.length += text.len() + 1;
+    }
+
+    /// Adds what was derived for the next tag.
+    pub(crate) fn push_written(&mut self, range: Range) {
+        self.places.push((self.count, range));
+        self.push_text("");
+        self.length += (range.1 - range.0) as usize;
     }
 }
 
 impl Written {
     /// Writes the value out, and says from where to where it is.
-    fn push(&mut self, value: &Value<'_>) -> (u32, u32) {
+    fn push(&mut self, value: &Value<'_>) -> Range {
         let start = self.bytes.len() as u32;
         match *value {
             Value::Null => {}
@@ -216,7 +208,7 @@ impl Written {
         }
     }
 
-    fn text(&self, start: u32, end: u32) -> &str {
+    fn text(&self, (start, end): Range) -> &str {
         // Only whole texts are written.
         std::str::from_utf8(&self.bytes[start as usize..end as usize]).unwrap_or_default()
     }
@@ -238,7 +230,7 @@ pub struct TagValues<'a> {
 }
 
 /// For each tag from where to where its value was written, if one was set.
-pub(crate) type Places = SmallVec<[Option<(u32, u32)>; 8]>;
+pub(crate) type Places = SmallVec<[Option<Range>; 8]>;
 
 impl TagValues<'_> {
     /// Sets the value of a tag; the last one set wins. A tag that the metric does not have is ignored.
@@ -294,7 +286,7 @@ mod tests {
 
     #[test]
     fn values_set_over_and_over_do_not_fill_the_memory() {
-        let tags = [Tag { name: "a".to_owned(), segment: None }];
+        let tags = [Tag::of_metadata("a".to_owned())];
         let mut set = TagSet::new();
         let mut derived = set.derived(&tags);
         for _ in 0..100_000 {

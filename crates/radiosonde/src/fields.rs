@@ -140,6 +140,28 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// All fields in the order they were given, if they are those of one macro and nothing lies over them: then no key is
+    /// there twice. For handlers that remember where a key was, because the events of a call site all have the same keys.
+    ///
+    /// ```
+    /// use radiosonde::{attach, execute};
+    ///
+    /// attach("first", "http.request", |event| {
+    ///     let fields = event.metadata_fields().as_slice().expect("a macro executed the event");
+    ///     assert!(fields[1].0 == "path" && fields[1].1 == "/runs");
+    /// })?;
+    /// execute!("http.request", { count: 1 }, { method: "get", path: "/runs" });
+    /// # Ok::<(), radiosonde::AttachError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn as_slice(&self) -> Option<&'a [(&'static str, Value<'a>)]> {
+        match (self.layer, self.under) {
+            (Layer::Unique(fields), None) => Some(fields),
+            _ => None,
+        }
+    }
+
     /// Whether the key is there, even if its value is nothing.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {

@@ -8,6 +8,7 @@ use radiosonde::{AttachError, Event, EventPattern};
 use super::{Measurement, Metric, Tag};
 use crate::buckets::Buckets;
 use crate::option::ReporterOption;
+use crate::place::Place;
 use crate::tags::TagValues;
 use crate::unit::{Conversion, Unit};
 
@@ -35,7 +36,7 @@ impl Metric {
 
     /// Measures the measurement with this key.
     pub fn measurement(mut self, key: impl Into<String>) -> Self {
-        self.measurement = Measurement::Key(key.into());
+        self.measurement = Measurement::Key(key.into(), Place::default());
         self
     }
 
@@ -53,6 +54,7 @@ impl Metric {
         mut self,
         function: impl Fn(&Event<'_>) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
+        self.has_functions = true;
         self.measurement = Measurement::Function(Arc::new(function));
         self
     }
@@ -61,7 +63,7 @@ impl Metric {
     ///
     /// A missing key is the empty value. A key that the event declares as secret reads `[redacted]`.
     pub fn tags(mut self, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.tags.extend(keys.into_iter().map(|key| Tag { name: key.into(), segment: None }));
+        self.tags.extend(keys.into_iter().map(|key| Tag::of_metadata(key.into())));
         self
     }
 
@@ -74,7 +76,7 @@ impl Metric {
     /// assert!(requests.tag_names().eq(["provider"]));
     /// ```
     pub fn segment_tag(mut self, tag: impl Into<String>, segment: usize) -> Self {
-        self.tags.push(Tag { name: tag.into(), segment: Some(segment) });
+        self.tags.push(Tag { segment: Some(segment), ..Tag::of_metadata(tag.into()) });
         self
     }
 
@@ -93,18 +95,21 @@ impl Metric {
         mut self,
         function: impl Fn(&Event<'_>, &mut TagValues<'_>) + Send + Sync + 'static,
     ) -> Self {
+        self.has_functions = true;
         self.tag_values = Some(Arc::new(function));
         self
     }
 
     /// Takes only the events for which this is true. It is asked first, once per event.
     pub fn keep(mut self, filter: impl Fn(&Event<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.has_functions = true;
         self.keep = Some(Arc::new(filter));
         self
     }
 
     /// Takes only the events for which this is false. It is asked first, once per event.
     pub fn drop(mut self, filter: impl Fn(&Event<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.has_functions = true;
         self.drop = Some(Arc::new(filter));
         self
     }

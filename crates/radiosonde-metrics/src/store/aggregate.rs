@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use radiosonde::{Event, execute};
+use radiosonde_snapshot::Pin;
 
 use crate::cell::{Cells, Layout};
 use crate::events;
@@ -15,7 +16,7 @@ use crate::extract::SkipReason;
 use crate::metric::{Kind, Metric};
 use crate::series::{Group, Series, TagTexts};
 use crate::snapshot::{MetricSnapshot, Values};
-use crate::table::{Found, SeriesTable};
+use crate::table::SeriesTable;
 use crate::tags::TagSet;
 use crate::threads::Writing;
 
@@ -82,7 +83,10 @@ impl Aggregate {
         let mut tags = TagSet::new();
         let recorded = match self.metric.extract(event, &mut tags) {
             Ok(Some(number)) if tags.is_too_long() => self.record_beyond(number, Some(event)),
-            Ok(Some(number)) => self.record(&tags, number, Some(event)),
+            Ok(Some(number)) => match tags.as_slice() {
+                Some(texts) => self.record(texts, number, Some(event)),
+                None => self.record_written(&tags, number, event),
+            },
             Ok(None) => Ok(()),
             Err(reason) => Err(reason),
         };
@@ -100,8 +104,21 @@ impl Aggregate {
         number: f64,
         event: Option<&Event<'_>>,
     ) -> Result<(), SkipReason> {
-        let write = |(group, offset): Found<'_>| self.write(group, offset, number, event);
-        self.series.find(tags, write).unwrap_or_else(|| self.record_anew(tags, number, event))
+        let pin = Pin::new();
+        match self.series.find(tags, &pin) {
+            Some((group, offset)) => self.write(group, offset, number, event),
+            None => self.record_anew(tags, number, event),
+        }
+    }
+
+    #[inline(never)]
+    fn record_written(
+        &self,
+        tags: &TagSet<'_>,
+        number: f64,
+        event: &Event<'_>,
+    ) -> Result<(), SkipReason> {
+        self.record(tags, number, Some(event))
     }
 
     /// Records a number that comes from no event.
