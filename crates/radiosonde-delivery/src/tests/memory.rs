@@ -17,9 +17,10 @@ pub(crate) struct State {
     pub(crate) room: Option<usize>,
     /// Whether files cannot be cut.
     pub(crate) breaks_cuts: bool,
+    /// Whether nothing can be synced.
+    pub(crate) breaks_syncs: bool,
     /// How many more times opening a file for reading fails.
     pub(crate) broken_reads: usize,
-    pub(crate) syncs: usize,
 }
 
 #[derive(Clone, Default)]
@@ -136,7 +137,9 @@ impl Output for Open {
 
     fn sync(&mut self) -> io::Result<()> {
         self.with(|state, name| {
-            state.syncs += 1;
+            if state.breaks_syncs {
+                return Err(io::Error::other("a broken disk"));
+            }
             if let Some(file) = state.files.get_mut(name) {
                 file.synced = file.bytes.len();
             }

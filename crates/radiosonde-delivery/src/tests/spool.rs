@@ -381,7 +381,7 @@ fn a_handler_of_its_own_events_that_drops_the_delivery_ends_both_threads() {
         let (give, given) = unbounded::<Delivery<String>>();
         radiosonde::attach(event, event, move |event| {
             if event.metadata("reporter") == "drops-it" {
-                drop(given.recv_timeout(PATIENCE));
+                drop(given.try_recv());
             }
         })
         .unwrap();
@@ -440,4 +440,33 @@ fn a_shutdown_writes_all_of_a_long_queue_to_the_disk() {
     drop(disk);
     let report = shutdown.join().unwrap();
     assert_eq!((report.retained, report.spooled), (9_000, 9_000), "{report}");
+}
+
+#[test]
+fn a_delivery_that_is_dropped_while_nothing_comes_and_goes_ends_both_threads() {
+    let directory = Memory::default();
+    let (give, given) = unbounded::<Delivery<String>>();
+    radiosonde::attach("sync-fails", "telemetry.delivery.spool.failed", move |event| {
+        if event.metadata("reporter") == "sync-fails" {
+            drop(given.try_recv());
+        }
+    })
+    .unwrap();
+    let options = Options::new().batch_records(1);
+    let bench = Bench::named("sync-fails", &directory, &spool(), options);
+    bench.push(["one"]);
+    bench.next_batch();
+    bench.answer(Answer::Delivered);
+    bench.until(|report| report.sent == 1);
+    while bench.clock.set.recv_timeout(PATIENCE).unwrap() != HOUR {}
+    directory.lock().breaks_syncs = true;
+    let Bench { delivery, clock, .. } = bench;
+    give.send(delivery).unwrap();
+    clock.advance(HOUR);
+    let started = std::time::Instant::now();
+    while !directory.is_alone() {
+        assert!(started.elapsed() < PATIENCE, "a thread has not ended");
+        std::thread::yield_now();
+    }
+    radiosonde::detach("sync-fails").unwrap();
 }
