@@ -1,16 +1,47 @@
 //! Metrics that are read from a function when the store is read.
 
+use std::cell::Cell;
+
 use crate::extract::{SkipReason, guarded};
 use crate::metric::Metric;
 
 /// Takes the values of the tags, and the number for them or why there is none.
 type Record<'a> = dyn FnMut(&[&str], Result<f64, SkipReason>) + 'a;
 
+thread_local! {
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling thread is inside a callback. One that reads its own store would otherwise do so without end.
+pub(crate) fn is_running() -> bool {
+    RUNNING.get()
+}
+
+/// Ends the time in which a thread is inside a callback.
+struct Running;
+
+impl Running {
+    fn start() -> Self {
+        RUNNING.set(true);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.set(false);
+    }
+}
+
 impl Metric {
     /// Runs the callback, if there is one, and gives each of its numbers to `record` with the values of its tags; without
     /// values what could not be recorded, with the reason.
     pub(crate) fn observe(&self, record: &mut Record<'_>) {
         let Some(callback) = &self.callback else { return };
+        if is_running() {
+            return record(&[], Err(SkipReason::Nested));
+        }
+        let _running = Running::start();
         let outcome = guarded(|| {
             callback(&mut |values, number| {
                 if values.len() == self.tags.len() {

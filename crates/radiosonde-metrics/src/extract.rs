@@ -25,11 +25,13 @@ pub enum SkipReason {
     Panic,
     /// There were more or fewer tag values than the metric has tags. Not with events: they have as many as are asked for.
     TagCount,
+    /// A callback was asked for its numbers by a callback: one of them read the store that it belongs to.
+    Nested,
 }
 
 impl SkipReason {
     /// All of them, in the order of declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MissingMeasurement,
         Self::NotANumber,
         Self::NotFinite,
@@ -37,6 +39,7 @@ impl SkipReason {
         Self::Overflow,
         Self::Panic,
         Self::TagCount,
+        Self::Nested,
     ];
 
     /// The reason as a tag's value: `missing_measurement`.
@@ -50,6 +53,7 @@ impl SkipReason {
             Self::Overflow => "overflow",
             Self::Panic => "panic",
             Self::TagCount => "tag_count",
+            Self::Nested => "nested",
         }
     }
 }

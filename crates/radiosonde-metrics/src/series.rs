@@ -41,6 +41,8 @@ pub(crate) struct Series {
 
 /// A bit of the state: the series is in no table any more.
 const REMOVED: u32 = 1;
+/// A bit of the state: the series was declared, and is there without an event.
+const DECLARED: u32 = 4;
 /// A bit of the state, where series expire: something was recorded since [`Series::was_touched`] was asked last.
 const TOUCHED: u32 = 2;
 
@@ -76,6 +78,15 @@ impl Series {
 
     pub(crate) fn is_removed(&self) -> bool {
         self.state.load(Relaxed) & REMOVED != 0
+    }
+
+    /// Says that the series is to be there whatever is recorded.
+    pub(crate) fn declare(&self) {
+        self.state.fetch_or(DECLARED, Relaxed);
+    }
+
+    pub(crate) fn is_declared(&self) -> bool {
+        self.state.load(Relaxed) & DECLARED != 0
     }
 
     /// Says that something was recorded.

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::extract::{SkipReason, guarded};
 use crate::metric::Tag;
+use crate::series::TagTexts;
 
 /// The values of one event's tags together are at most this long, in bytes, with one for each value's end. Longer ones go
 /// to the overflow series: the memory of a series has to have a bound, and two series cut to the same text would become one.
@@ -246,6 +247,11 @@ impl TagValues<'_> {
     pub(crate) fn into_places(self) -> Places {
         self.places
     }
+}
+
+/// Whether these are longer together than [`MAXIMUM_TAG_SET_LENGTH`].
+pub(crate) fn is_too_long(tags: &(impl TagTexts + ?Sized)) -> bool {
+    tags.texts().map(|text| text.len() + 1).sum::<usize>() > MAXIMUM_TAG_SET_LENGTH
 }
 
 #[cfg(test)]

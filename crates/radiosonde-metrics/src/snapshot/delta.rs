@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 
 use super::{Histograms, MetricSnapshot, Rows, Snapshot, Values};
+use crate::callback;
 use crate::store::Store;
 
 /// Reads a store's metrics as what was added since this reader read last, as some formats want it; each reader has its
@@ -48,9 +49,13 @@ impl DeltaReader {
         Self { store: Arc::clone(store), last }
     }
 
-    /// What was added since the last read. Threads that read at the same time take turns, and share what there is.
+    /// What was added since the last read. Threads that read at the same time take turns, and share what there is. A
+    /// callback that reads gets nothing: it is a part of what is being read.
     #[must_use]
     pub fn read(&self) -> Snapshot {
+        if callback::is_running() {
+            return Snapshot { metrics: Vec::new(), since: None };
+        }
         let mut last = self.last.lock();
         let (now, snapshot) = (SystemTime::now(), self.store.snapshot());
         let mut before: HashMap<_, _> =

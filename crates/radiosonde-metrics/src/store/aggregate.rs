@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,12 +17,14 @@ use crate::metric::{Kind, Metric};
 use crate::series::{Group, Series, TagTexts};
 use crate::snapshot::{MetricSnapshot, Values};
 use crate::table::SeriesTable;
-use crate::tags::TagSet;
+use crate::tags::{TagSet, is_too_long};
 use crate::threads::Writing;
 
 /// A metric, its series, and what it counts about itself.
 #[derive(Debug)]
 pub(crate) struct Aggregate {
+    /// Tells it from another one of the same name that was removed, or is to be.
+    pub(crate) number: u64,
     pub(crate) metric: Arc<Metric>,
     pub(crate) layout: Layout,
     pub(crate) series: SeriesTable,
@@ -47,7 +49,9 @@ const SKIPPED: usize = 2;
 impl Aggregate {
     pub(crate) fn new(metric: Metric) -> Self {
         let layout = Layout::new(&metric);
+        static AGGREGATES: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: AGGREGATES.fetch_add(1, Relaxed),
             series: SeriesTable::new(metric.series_limit),
             has_extras: metric.expiry.is_some() || layout.exemplars > 0,
             layout,
@@ -65,15 +69,21 @@ impl Aggregate {
     pub(crate) fn start_from_zero(&self) {
         for values in &self.metric.label_sets {
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            // A last value is there once it is set; the others begin at 0.
-            if let Some((group, offset)) = self.find_or_create(&*values)
-                && self.metric.kind() == Kind::LastValue
-            {
-                let _ = self.write(&group, offset, 0.0, None);
-            }
+            self.declare(&*values);
         }
         if self.metric.tags.is_empty() && self.metric.kind() != Kind::LastValue {
-            self.find_or_create(&TagSet::new());
+            self.declare::<[&str]>(&[]);
+        }
+    }
+
+    fn declare<T: TagTexts + ?Sized>(&self, tags: &T) {
+        let Some((group, offset)) = self.find_or_create(tags) else { return };
+        if let Some(series) = group.get(offset) {
+            series.declare();
+        }
+        // A last value is there once it is set; the others begin at 0.
+        if self.metric.kind() == Kind::LastValue {
+            let _ = self.write(&group, offset, 0.0, None);
         }
     }
 
@@ -205,11 +215,14 @@ impl Aggregate {
         }
     }
 
-    /// The series with these tags, unless it would be one too many.
+    /// The series with these tags, unless it would be one too many, or its tags are too long to be kept.
     pub(crate) fn find_or_create<T: TagTexts + ?Sized>(
         &self,
         tags: &T,
     ) -> Option<(Arc<Group>, usize)> {
+        if is_too_long(tags) {
+            return None;
+        }
         let thread = Writing::start().slot.number();
         self.series.find_or_create(tags, &self.layout, thread, SystemTime::now())
     }
@@ -294,7 +307,8 @@ impl Aggregate {
         let mut idle = self.idle.lock();
         let mut live = HashMap::with_capacity(idle.len());
         let groups = self.series.groups();
-        for (_, series) in groups.iter().flat_map(|group| group.iter()) {
+        let series = groups.iter().flat_map(|group| group.iter());
+        for (_, series) in series.filter(|(_, series)| !series.is_declared()) {
             let was_touched = series.was_touched();
             let before = idle.remove(&series.number).filter(|_| !was_touched);
             let since = before.unwrap_or(now);
@@ -319,7 +333,7 @@ impl Aggregate {
             let key: Vec<String> = values.iter().map(ToString::to_string).collect();
             let place = match places.get(&key) {
                 Some(place) => *place,
-                None if series.len() < self.metric.series_limit => {
+                None if series.len() < self.metric.series_limit && !is_too_long(values) => {
                     series.push(Series::new(series.len() as u32, self.created, values));
                     numbers.push(number);
                     places.insert(key, series.len() - 1);

@@ -28,8 +28,13 @@ impl Attachment {
         if aggregate.metric.event_patterns().is_empty() {
             return Ok(());
         }
-        let id: HandlerId =
-            format!("radiosonde-metrics/{}/{}", self.store, aggregate.metric.name()).into();
+        let id: HandlerId = format!(
+            "radiosonde-metrics/{}/{}/{}",
+            self.store,
+            aggregate.metric.name(),
+            aggregate.number
+        )
+        .into();
         let handler = Arc::clone(aggregate);
         // Panics are caught and counted per metric; should there be one none the less, the others go on.
         self.bus.attach_with_policy(

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, const_mutex};
+
 use super::*;
 use crate::{DeltaReader, RecordError};
 
@@ -213,4 +215,78 @@ fn callbacks_are_asked_when_the_store_is_read() {
     for reason in [SkipReason::Panic, SkipReason::TagCount] {
         assert_eq!(skipped(&snapshot, "pool.length", reason), 3, "{reason:?}");
     }
+}
+
+#[test]
+fn values_that_are_too_long_go_to_the_overflow_series_however_they_come() {
+    // Two of these lengths are those of no character, and what is kept of a series begins with lengths.
+    for length in [5_000, 0xd800, 5_000_000] {
+        let long = "x".repeat(length);
+        let callback = {
+            let long = long.clone();
+            last_value("a.size").tags(["t"]).callback(move |observe| {
+                observe(&[&long], 1.0);
+                observe(&[""], 2.0);
+            })
+        };
+        let store = Store::new([counter("a.count").tags(["t"]), callback]).unwrap();
+        store.record("a.count", &[&long], 1.0).unwrap();
+        let handle = store.handle("a.count", &[&long]).unwrap();
+        handle.add(2);
+        handle.record(1.0);
+        store.record("a.count", &[""], 1.0).unwrap();
+        let snapshot = store.snapshot();
+        for metric in ["a.count", "a.size"] {
+            assert_eq!(series(&snapshot, metric), ["", "true"], "{metric} {length}");
+        }
+        assert_eq!(count(&snapshot, "a.count", &["true"]), 4);
+        assert_eq!(count(&snapshot, "radiosonde.metrics.overflowed.total", &["a.count"]), 4);
+        assert_eq!(store.remove_series("a.count", &[&long]), Ok(false));
+    }
+}
+
+#[test]
+fn a_callback_that_reads_its_own_store_gets_what_there_is_without_it() {
+    static READ: Mutex<Option<(Arc<Store>, DeltaReader)>> = const_mutex(None);
+    let callback = last_value("a.size").callback(|observe| {
+        let read = READ.lock();
+        let (store, reader) = read.as_ref().unwrap();
+        assert_eq!(store.snapshot().value("a.size", &[]), None);
+        assert!(reader.read().metrics().is_empty());
+        observe(&[], count(&store.snapshot(), "a.count", &[]) as f64);
+    });
+    let store = Store::new([counter("a.count"), callback]).unwrap();
+    store.handle("a.count", &[]).unwrap().add(3);
+    *READ.lock() = Some((Arc::clone(&store), DeltaReader::new(&store)));
+    let snapshot = store.snapshot();
+    assert_eq!(snapshot.value("a.size", &[]), Some(SeriesValue::Number(3.0)));
+    assert_eq!(skipped(&snapshot, "a.size", SkipReason::Nested), 2);
+    *READ.lock() = None;
+}
+
+#[test]
+fn what_was_declared_does_not_expire() {
+    let soon = Duration::from_nanos(1);
+    let declared = counter("a.count").tags(["t"]).label_sets([["x"]]).expire_after(soon);
+    let store = Store::new([declared, counter("a.all").expire_after(soon)]).unwrap();
+    store.record("a.count", &["y"], 1.0).unwrap();
+    let later = || store.snapshot_at(Instant::now() + Duration::from_secs(1));
+    later();
+    later();
+    let snapshot = later();
+    assert_eq!(series(&snapshot, "a.count"), ["x"]);
+    assert_eq!(count(&snapshot, "a.all", &[]), 0);
+}
+
+#[test]
+fn a_metric_that_takes_the_place_of_another_is_attached_under_an_id_of_its_own() {
+    let store = Store::new([counter("a.count")]).unwrap();
+    let bus = Bus::new();
+    let _attached = store.attach(&bus).unwrap();
+    let id = || bus.list_handlers("a")[0].id.clone();
+    let before = id();
+    assert!(store.attach(&bus).is_err(), "it is attached already");
+    assert!(store.remove("a.count"));
+    store.add(counter("a.count")).unwrap();
+    assert_ne!(id(), before, "the other one may not be detached yet");
 }
