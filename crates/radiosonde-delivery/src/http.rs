@@ -48,7 +48,7 @@ impl<E> HttpSink<E> {
         Self {
             reporter: reporter.into(),
             user_agent: user_agent.to_owned(),
-            agent: configured(user_agent, &endpoint).build().new_agent(),
+            agent: configured(&endpoint).build().new_agent(),
             endpoint,
             encoder,
             compresses: false,
@@ -73,8 +73,7 @@ impl<E> HttpSink<E> {
 
         let roots = RootCerts::new_with_certs(&authorities.0);
         let tls = TlsConfig::builder().root_certs(roots).build();
-        self.agent =
-            configured(&self.user_agent, &self.endpoint).tls_config(tls).build().new_agent();
+        self.agent = configured(&self.endpoint).tls_config(tls).build().new_agent();
         self
     }
 
@@ -96,7 +95,7 @@ impl<E> HttpSink<E> {
         let unsendable = |_| Answer::Rejected {
             reason: "a header or the query of the request is not valid HTTP".to_owned(),
         };
-        let mut builder = http::Request::builder();
+        let mut builder = http::Request::builder().header("user-agent", &self.user_agent);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -121,15 +120,11 @@ impl<E> HttpSink<E> {
     }
 }
 
-fn configured(
-    user_agent: &str,
-    endpoint: &Endpoint,
-) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+fn configured(endpoint: &Endpoint) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(user_agent);
+        .max_redirects_will_error(false);
     // A proxy from the environment is for what lies beyond this machine.
     if endpoint.is_loopback() { config.proxy(None) } else { config }
 }
