@@ -112,7 +112,8 @@ impl Prometheus {
     }
 
     /// Detaches from the bus, closes the port, and returns when responses under way are taken, which it waits for by
-    /// two seconds at most. Dropping does the same.
+    /// two seconds at most. Dropping does the same. A handler of the reporter's own events may do it: that runs in the
+    /// server's thread, which then ends after it.
     pub fn shutdown(self) {
         drop(self);
     }

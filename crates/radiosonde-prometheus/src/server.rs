@@ -7,7 +7,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use tokio::time::{timeout, timeout_at};
 
 use crate::answer::Site;
 use crate::tls::Tls;
@@ -35,7 +36,7 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Responses that are being taken at once.
     pub(crate) responses: usize,
-    /// How long responses under way may hold up a shutdown.
+    /// How long responses and a rendering under way may hold up a shutdown.
     pub(crate) shutdown: Duration,
 }
 
@@ -88,17 +89,18 @@ impl Server {
         let service = Arc::new(Service { tls, site, limits, connections: Arc::default() });
         let thread =
             thread::Builder::new().name("radiosonde-prometheus".to_owned()).spawn(move || {
+                let mut deadline = Instant::now();
                 runtime.block_on(async {
                     let accepting = tokio::spawn(Arc::clone(&service).accept(listener));
                     let _ = stopped.await;
                     accepting.abort();
                     // Its end frees the port.
                     let _ = accepting.await;
-                    let _ =
-                        tokio::time::timeout(limits.shutdown, service.connections.finish()).await;
+                    deadline = Instant::now() + limits.shutdown;
+                    let _ = timeout_at(deadline.into(), service.connections.finish()).await;
                 });
                 // A rendering under way is for nobody any more, and may call functions of the user that do not end.
-                runtime.shutdown_timeout(limits.shutdown);
+                runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
             })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -107,7 +109,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+        // A thread cannot wait for its own end: a handler of the server's events, which it executes, may drop the server.
+        if let Some(thread) =
+            self.thread.take().filter(|it| it.thread().id() != thread::current().id())
+        {
             // Joined, so that the port is free when this returns.
             let _ = thread.join();
         }
@@ -141,12 +146,11 @@ impl Service {
             let Some(tls) = &self.tls else {
                 return self.exchange(stream, number).await;
             };
-            if let Ok(Ok(stream)) = tokio::time::timeout(self.limits.head, tls.accept(stream)).await
-            {
+            if let Ok(Ok(stream)) = timeout(self.limits.head, tls.accept(stream)).await {
                 self.exchange(stream, number).await;
             }
         };
-        let _ = tokio::time::timeout(self.limits.connection, exchange).await;
+        let _ = timeout(self.limits.connection, exchange).await;
     }
 
     /// One request and its answer.

@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use radiosonde::{Bus, EventName};
 use radiosonde_metrics::counter;
 
@@ -285,6 +286,35 @@ fn every_scrape_is_told_as_an_event() {
     let page = "text/plain; version=0.0.4; charset=utf-8".to_owned();
     assert!(events.contains(&("200".to_owned(), Some(length), page)), "{events:?}");
     assert!(events.iter().any(|(status, ..)| status == "401"), "{events:?}");
+}
+
+#[test]
+fn a_handler_of_its_own_events_may_drop_it() {
+    let id = "a_handler_of_its_own_events_may_drop_it";
+    let prometheus = Prometheus::builder()
+        .bus(&Bus::new())
+        .metrics([counter("a.count").description("x".repeat(8_888))])
+        .listen("127.0.0.1:0")
+        .start()
+        .unwrap();
+    let address = prometheus.local_addr();
+    // The bus is that of all tests, so that this page has a length of its own.
+    let length = prometheus.render(None, None).body.len() as f64;
+    let running = Mutex::new(Some(prometheus));
+    let handler = move |event: &radiosonde::Event<'_>| {
+        if event.measurement("bytes").as_f64() == Some(length) {
+            drop(running.lock().take());
+        }
+    };
+    radiosonde::attach(id, "telemetry.prometheus.scrape", handler).unwrap();
+    let answer = ask(address, "GET /metrics HTTP/1.1\r\n\r\n");
+    assert_eq!(split(&answer).0, "HTTP/1.1 200 OK", "the answer under way is given");
+    radiosonde::detach(id).expect("the handler has not panicked");
+    let started = Instant::now();
+    while TcpListener::bind(address).is_err() {
+        assert!(started.elapsed() < DEADLINE, "the server goes on");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -140,13 +140,14 @@ fn a_client_that_has_not_asked_for_anything_does_not_hold_up_a_shutdown() {
 
 #[test]
 fn a_rendering_without_end_holds_up_a_shutdown_no_longer_than_its_limit() {
-    let limit = Duration::from_millis(50);
+    let limit = Duration::from_millis(1_500);
     let mut slow = start(Limits { shutdown: limit, ..Limits::default() });
     let scrape = slow.scrape();
     slow.await_beginning();
     let started = Instant::now();
     drop(slow.server.take());
     let took = started.elapsed();
-    assert!(took >= limit && took < DEADLINE, "{took:?}");
+    // Once for the response and the rendering together.
+    assert!(took >= limit && took < 2 * limit, "{took:?}");
     assert_eq!(scrape.join().unwrap(), "", "its connection is closed");
 }
