@@ -8,6 +8,7 @@
 mod exposition;
 mod invariants;
 mod peers;
+mod posthog;
 mod prometheus;
 mod spool;
 mod pushgateway;

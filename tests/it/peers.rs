@@ -38,17 +38,17 @@ pub(crate) fn promtool() -> PathBuf {
     )
 }
 
-/// A Python with the packages `prometheus_client` and `protobuf`, running this program.
+/// A Python with the packages `prometheus_client`, `protobuf` and `posthog`, running this program.
 pub(crate) fn python(program: &Path) -> Command {
     let python = find("RADIOSONDE_PYTHON", "python3");
     let usable = |python: &PathBuf| {
         let mut import = Command::new(python);
-        import.args(["-c", "import prometheus_client, google.protobuf"]).stderr(Stdio::null());
+        import.args(["-c", "import prometheus_client, google.protobuf, posthog"]).stderr(Stdio::null());
         import.status().is_ok_and(|status| status.success())
     };
     let python = python.filter(usable).expect(
-        "there is no Python with the packages `prometheus_client` and `protobuf`. `./ci.sh test` makes one; or name \
-         yours: RADIOSONDE_PYTHON=/path/to/python3",
+        "there is no Python with the packages `prometheus_client`, `protobuf` and `posthog`. `./ci.sh test` makes one; or \
+         name yours: RADIOSONDE_PYTHON=/path/to/python3",
     );
     let mut command = Command::new(python);
     command.arg("-u").arg(program);

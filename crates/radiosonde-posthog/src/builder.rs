@@ -300,7 +300,7 @@ impl Builder {
 /// What a handler does with an event.
 fn report(rule: &Rule, event: &Event<'_>, outlet: &Outlet) {
     // Or a rule for them would have no end.
-    if event.name().starts_with("telemetry.posthog") {
+    if event.name().segments().take(2).eq(["telemetry", "posthog"]) {
         return;
     }
     match catch_unwind(AssertUnwindSafe(|| project(rule, event, SystemTime::now()))) {

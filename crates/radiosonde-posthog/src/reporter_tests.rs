@@ -68,7 +68,8 @@ fn builder(url: &str, do_not_track: Option<&str>) -> (Bus, Builder) {
 
 /// A reporter that cannot reach anybody, and so keeps what it is given.
 fn unreachable() -> (Bus, Builder) {
-    builder("http://127.0.0.1:1", None)
+    let (bus, builder) = builder("http://127.0.0.1:1", None);
+    (bus, builder.options(|options| options.drop_deadline(Duration::ZERO)))
 }
 
 fn rule() -> Rule {

@@ -52,11 +52,16 @@ impl Encode<PostHogEvent> for CaptureProtocol {
 /// What a successful response says to each event; one that it does not name was taken.
 fn by_event(events: &[PostHogEvent], response: &Response) -> Answer {
     let document = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
+    let Some(results) = document["results"].as_object() else {
+        // Nobody knows what became of the events; the server knows those that it has by their ids.
+        let reason = format!("answered {} without results", response.status);
+        return Answer::Retry { reason, after: response.retry_after };
+    };
     let (mut reason, mut warning, mut warned) = (None, None, 0_u64);
     let verdicts: Vec<Verdict> = events
         .iter()
         .map(|event| {
-            let result = &document["results"][event.uuid.to_string()];
+            let result = results.get(&event.uuid.to_string()).unwrap_or(&Value::Null);
             let (verdict, said) = match result["result"].as_str() {
                 Some("drop") => (Verdict::Rejected, &mut reason),
                 Some("retry") => (Verdict::Retry, &mut reason),

@@ -249,8 +249,17 @@ fn what_version_1_says_is_repeated_if_it_is_plain_words() {
         let answer = capture_protocol().judge(&events, &Response::new(200, body));
         assert!(matches!(answer, Answer::Each { reason, .. } if reason == "drop"), "{details}");
     }
-    let taken = capture_protocol().judge(&[PostHogEvent::new("it")], &Response::new(200, "{}"));
-    assert_eq!(taken, Answer::Delivered);
+}
+
+#[test]
+fn a_success_of_version_1_without_results_is_no_success() {
+    let judge = |body: &str| {
+        capture_protocol().judge(&[PostHogEvent::new("it")], &Response::new(200, body))
+    };
+    assert_eq!(judge("{\"results\":{}}"), Answer::Delivered);
+    for body in ["", "{}", "garbage", "{\"results\":"] {
+        assert!(matches!(judge(body), Answer::Retry { .. }), "{body}");
+    }
 }
 
 #[test]
