@@ -182,9 +182,11 @@ fn what_is_dropped_is_counted_and_the_count_can_be_seen() {
 fn a_metric_is_extracted_from_an_event_in_one_function() {
     for name in ["radiosonde-metrics", "radiosonde-prometheus"] {
         let extracting = files(&format!("crates/{name}/src"), &["rs"]).into_iter().filter(|path| {
-            let code = shipped_code(&read(path));
+            // An exemplar says in which span its event was, which is no part of the sample.
+            let code =
+                shipped_code(&read(path)).replace("event.metadata(\"telemetry_span_context\")", "");
             !is_test_file(path)
-                && (code.contains("event.measurement(") || code.contains("event.metadata("))
+                && (code.contains("event.measurement") || code.contains("event.metadata"))
         });
         let expected = "crates/radiosonde-metrics/src/extract.rs";
         for path in extracting {
