@@ -301,6 +301,9 @@ fn a_start_that_fails_leaves_nothing_attached_and_does_not_repeat_the_key() {
         assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
         assert!(bus.list_handlers("").is_empty());
     }
+    let error = PostHog::builder("phx_planted", "http://127.0.0.1:1").start().unwrap_err();
+    assert!(matches!(error, StartError::Key { .. }), "{error}");
+    assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
 }
 
 #[test]
@@ -482,6 +485,7 @@ fn what_is_spooled_is_sent_by_the_next_reporter_as_it_was() {
 
     let (url, requests) = serve_ok();
     let (_, third) = builder(&url, None);
+    let third = third.options(|options| options.batch_delay(Duration::ZERO));
     let posthog = third.spool(Spool::new(&directory)).start().unwrap();
     let (_, body) = requests.recv_timeout(PATIENCE).unwrap();
     let event = &batch(&body)[0];
