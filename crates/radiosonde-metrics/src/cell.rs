@@ -134,11 +134,11 @@ impl Cells {
         Ok(())
     }
 
-    /// Adds to the counter with this offset.
+    /// Adds to the counter with this offset, which stays where it is when it can count no further.
     #[inline(always)]
     pub(crate) fn count(&self, slot: Slot, offset: usize, events: u64) {
         let word = self.word(slot, offset);
-        word.store(word.load(Relaxed).wrapping_add(events), Relaxed);
+        word.store(word.load(Relaxed).saturating_add(events), Relaxed);
     }
 
     #[inline(always)]
@@ -209,7 +209,8 @@ impl Cells {
 
     /// How many events the counter with this offset counted.
     pub(crate) fn read_count(&self, offset: usize) -> u64 {
-        self.blocks().fold(0, |sum, block| sum.wrapping_add(block.cell(1, offset)[0].load(Relaxed)))
+        self.blocks()
+            .fold(0, |sum, block| sum.saturating_add(block.cell(1, offset)[0].load(Relaxed)))
     }
 
     /// What the sum or the last value with this offset is, or `None` while a last value was never set.

@@ -10,7 +10,8 @@ use crate::store::Aggregate;
 /// One series of a store, found once; made by [`Store::handle`](crate::Store::handle).
 ///
 /// The series of a handle is there from when the handle is made. When it is removed, or was one too many from the
-/// start, the handle looks for it each time, as an event does.
+/// start, the handle looks for it each time, as an event does: make another one. A handle belongs to its metric: when that
+/// is removed from the store, what the handle records is not seen, also where another metric has taken the name.
 ///
 /// ```
 /// use radiosonde_metrics::{SeriesValue, Store, counter};
@@ -37,7 +38,7 @@ impl Handle {
         }
     }
 
-    /// Adds so many events to a counter. Other metrics record the number, as [`Handle::record`] does.
+    /// Adds so many events to a counter, which ends at `u64::MAX` and does not begin anew. Other metrics record the number, as [`Handle::record`] does.
     #[inline]
     pub fn add(&self, number: u64) {
         match self.group() {

@@ -223,7 +223,11 @@ impl Metric {
         self
     }
 
-    /// Forgets a series that had no new measurement for so long. Without this, series stay as long as the store.
+    /// Forgets a series that had no new measurement for so long. Without this, series stay as long as the store. Those
+    /// declared with [`Metric::label_sets`], and the one of a metric without tags, stay in any case.
+    ///
+    /// Series are looked through when the store is read, and not in between: nobody who records pays for it. While nobody
+    /// reads, idle series count towards the limit.
     ///
     /// A counter that is forgotten starts from 0 when it comes up again. The readers of Prometheus take that for a restart;
     /// others may not.

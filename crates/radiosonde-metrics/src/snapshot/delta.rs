@@ -89,7 +89,9 @@ impl MetricSnapshot {
             Values::Numbers(numbers) => {
                 let since = |(index, number): (usize, &f64)| match earlier(index) {
                     Some((Values::Numbers(numbers), place)) if !self.metric.is_gauge() => {
-                        number - numbers[place]
+                        // What only rises and fell has begun anew.
+                        let before = numbers[place];
+                        if *number < before { *number } else { number - before }
                     }
                     _ => *number,
                 };

@@ -268,9 +268,11 @@ impl Aggregate {
         self.told.fetch_or(1 << count, Relaxed) & 1 << count == 0
     }
 
-    /// The tag with the most values: the one that is likely not to belong there.
+    /// The tag with the most values: the one that is likely not to belong there. A part of the series tells as well, and
+    /// keeps the thread that asks no longer than that takes.
     fn most_diverse_tag(&self) -> Option<&str> {
-        let groups = self.series.groups();
+        let mut groups = self.series.groups();
+        groups.truncate(100);
         let mut values: Vec<HashSet<&str>> = vec![HashSet::new(); self.metric.tags.len()];
         for (_, series) in groups.iter().flat_map(|group| group.iter()) {
             for (values, value) in values.iter_mut().zip(series.tag_values()) {

@@ -290,3 +290,29 @@ fn a_metric_that_takes_the_place_of_another_is_attached_under_an_id_of_its_own()
     store.add(counter("a.count")).unwrap();
     assert_ne!(id(), before, "the other one may not be detached yet");
 }
+
+#[test]
+fn counters_end_at_the_largest_number_and_do_not_begin_anew() {
+    let store = Store::new([counter("a.count")]).unwrap();
+    let handle = store.handle("a.count", &[]).unwrap();
+    handle.add(u64::MAX);
+    handle.add(2);
+    thread::scope(|scope| {
+        scope.spawn(|| handle.add(2));
+    });
+    assert_eq!(count(&store.snapshot(), "a.count", &[]), u64::MAX);
+}
+
+#[test]
+fn a_sum_that_fell_has_begun_anew_for_those_who_read_differences() {
+    static TAKEN: Mutex<f64> = const_mutex(5.0);
+    let taken = sum("pool.taken").callback(|observe| observe(&[], *TAKEN.lock()));
+    let store = Store::new([taken]).unwrap();
+    let reader = DeltaReader::new(&store);
+    let read = || reader.read().value("pool.taken", &[]).map(|value| format!("{value:?}"));
+    assert_eq!(read(), Some("Number(5.0)".to_owned()));
+    *TAKEN.lock() = 2.0;
+    assert_eq!(read(), Some("Number(2.0)".to_owned()));
+    *TAKEN.lock() = 3.5;
+    assert_eq!(read(), Some("Number(1.5)".to_owned()));
+}
