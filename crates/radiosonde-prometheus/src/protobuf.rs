@@ -100,15 +100,7 @@ fn write_value(metric: &mut Message<'_>, kind: Type, series: &SeriesSnapshot<'_>
         }),
         (_, SeriesValue::Distribution { buckets, sum, exponential }) => {
             metric.message(7, |histogram| {
-                histogram.unsigned(1, buckets.iter().sum());
-                histogram.double(2, sum);
-                // One that was only declared native has no bounds, and the exponential buckets alone.
-                if exponential.is_none() || !bounds.is_empty() {
-                    write_buckets(histogram, bounds, buckets, exemplars);
-                }
-                if let Some(exponential) = exponential {
-                    write_exponential(histogram, exponential, exemplars);
-                }
+                write_histogram(histogram, bounds, buckets, sum, exponential, exemplars);
                 write_time(histogram, 15, series.created());
             });
         }
@@ -117,19 +109,42 @@ fn write_value(metric: &mut Message<'_>, kind: Type, series: &SeriesSnapshot<'_>
     }
 }
 
+fn write_histogram(
+    histogram: &mut Message<'_>,
+    bounds: &[f64],
+    buckets: &[u64],
+    sum: f64,
+    exponential: Option<&ExponentialHistogram>,
+    exemplars: &[Option<Exemplar>],
+) {
+    // Of a histogram that is never left alone long enough to be read whole, the last few measurements may be in the
+    // exponential buckets only. Theirs is the count: servers refuse a whole page on which these hold another one.
+    let count = exponential.map_or_else(|| buckets.iter().sum(), |it| it.count);
+    histogram.unsigned(1, count);
+    histogram.double(2, sum);
+    // One that was only declared native has no bounds, and the exponential buckets alone.
+    if exponential.is_none() || !bounds.is_empty() {
+        write_buckets(histogram, bounds, buckets, count, exemplars);
+    }
+    if let Some(exponential) = exponential {
+        write_exponential(histogram, exponential, exemplars);
+    }
+}
+
+/// The buckets, cumulated up to this count.
 fn write_buckets(
     histogram: &mut Message<'_>,
     bounds: &[f64],
     buckets: &[u64],
+    count: u64,
     exemplars: &[Option<Exemplar>],
 ) {
-    let mut count = 0;
-    let mut above = f64::NEG_INFINITY;
+    let (mut below, mut above) = (0, f64::NEG_INFINITY);
     let up_to = bounds.iter().copied().chain([f64::INFINITY]);
     for (index, (up_to, measurements)) in up_to.zip(buckets).enumerate() {
-        count += measurements;
+        below = if index < bounds.len() { count.min(below + measurements) } else { count };
         histogram.message(3, |bucket| {
-            bucket.unsigned(1, count);
+            bucket.unsigned(1, below);
             // The bound -0 is the bound 0.
             bucket.double(2, up_to + 0.0);
             if let Some(exemplar) = exemplars.get(index) {

@@ -64,7 +64,7 @@ fn exemplar() -> Option<Exemplar> {
 #[test]
 fn buckets_are_cumulated_and_have_their_exemplar() {
     let bytes = written(|histogram| {
-        write_buckets(histogram, &[-0.0, 1.0], &[2, 1, 3], &[None, exemplar(), None]);
+        write_buckets(histogram, &[-0.0, 1.0], &[2, 1, 3], 6, &[None, exemplar(), None]);
     });
     let expected = b"\
         \x1a\x0b\x08\x02\x11\0\0\0\0\0\0\0\0\
@@ -77,7 +77,7 @@ fn buckets_are_cumulated_and_have_their_exemplar() {
     assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
 
     let in_other_buckets = |exemplars: &[Option<Exemplar>]| {
-        written(|histogram| write_buckets(histogram, &[0.1, 1.0], &[2, 1, 3], exemplars))
+        written(|histogram| write_buckets(histogram, &[0.1, 1.0], &[2, 1, 3], 6, exemplars))
     };
     assert_eq!(in_other_buckets(&[exemplar(), None, exemplar()]), in_other_buckets(&[]));
 }
@@ -110,6 +110,25 @@ fn a_native_histogram_has_spans_and_the_differences_of_its_counts() {
             \x11\0\0\0\0\0\0\xe0\x3f\
             \x1a\x04\x08\x03\x10\x04";
     assert_eq!(bytes.escape_ascii().to_string(), expected.escape_ascii().to_string());
+}
+
+#[test]
+fn the_count_of_a_histogram_is_that_of_its_native_buckets_and_of_the_last_one() {
+    let counted = |buckets: &[u64], native: u64| {
+        let exponential = ExponentialHistogram {
+            zero_count: native,
+            count: native,
+            ..ExponentialHistogram::default()
+        };
+        written(|message| {
+            write_histogram(message, &[1.0], buckets, 0.5, Some(&exponential), &[]);
+        })
+    };
+    let whole = counted(&[3, 2], 5);
+    assert!(whole.starts_with(b"\x08\x05\x11\0\0\0\0\0\0\xe0\x3f\x1a\x0b\x08\x03"));
+    // Measurements that are in the one sort of buckets only are in none of the finite ones, or in none at all.
+    assert_eq!(counted(&[3, 1], 5), whole);
+    assert_eq!(counted(&[6, 2], 5), counted(&[5, 0], 5));
 }
 
 #[test]
