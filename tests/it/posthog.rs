@@ -5,13 +5,16 @@ mod calls;
 mod receiver;
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::Command;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use radiosonde::{Bus, EventName, ToValue as _};
-use radiosonde_posthog::{Alias, Backoff, DropReason, Rule};
+use radiosonde_posthog::{Alias, Backoff, DropReason, PostHog, PostHogEvent, Rule};
 use serde_json::{Value as Json, json};
 
 use calls::{PATIENCE, Setting, V0, V1, builder, every_kind, make_ours, make_theirs};
@@ -331,4 +334,47 @@ fn events_of_the_bus_arrive_by_their_rules_as_from_posthogs_own_client() {
     make_theirs(&receivers[1].url, V0, &calls);
     let [ours, theirs] = receivers.each_ref().map(Receiver::events);
     assert_same_events(&ours, &theirs, &calls);
+}
+
+/// Tells the process that is to look at its environment that it is the one.
+const CHILD: &str = "RADIOSONDE_POSTHOG_CHILD";
+
+/// Sends an event in every way in which a reporter can come to be, if the environment lets it.
+fn send_as_the_environment_says() {
+    let url = std::env::var(CHILD).unwrap();
+    let from_environment = PostHog::from_env("SHOP").unwrap();
+    for builder in from_environment.into_iter().chain([PostHog::builder("phc_1", url)]) {
+        let posthog = builder.start().unwrap();
+        posthog.capture(PostHogEvent::new("it"));
+        posthog.shutdown(PATIENCE);
+    }
+}
+
+#[test]
+fn the_environment_of_the_process_decides() {
+    if std::env::var_os(CHILD).is_some() {
+        return send_as_the_environment_says();
+    }
+    let not_unicode = OsStr::from_bytes(b"\xff");
+    for (track, has_key, expected) in [
+        (None, true, 2),
+        (None, false, 1),
+        (Some(OsStr::new("0")), true, 2),
+        (Some(OsStr::new("1")), true, 0),
+        (Some(not_unicode), false, 0),
+    ] {
+        let receiver = Receiver::start();
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["posthog::the_environment_of_the_process_decides", "--exact"]);
+        child.env_remove("DO_NOT_TRACK").env(CHILD, &receiver.url);
+        child.env("SHOP_POSTHOG_URL", &receiver.url);
+        if let Some(track) = track {
+            child.env("DO_NOT_TRACK", track);
+        }
+        if has_key {
+            child.env("SHOP_POSTHOG_API_KEY", "phc_1");
+        }
+        assert!(child.output().unwrap().status.success());
+        assert_eq!(receiver.requests().len(), expected, "{track:?} {has_key}");
+    }
 }

@@ -66,22 +66,30 @@ fn permitted<'a>(rule: &Rule, event: &'a Event<'_>, key: &str) -> Option<Value<'
         Value::Null => event.measurement(key),
         value => value,
     };
-    if matches!(value, Value::Null | Value::Secret) || event.privacy(key) == Privacy::Secret {
+    if matches!(value, Value::Null | Value::Secret) {
         return None;
     }
-    if !rule.allows_undeclared && !event.name().declaration().is_some_and(|it| declares(it, key)) {
-        if rule.tells_first() {
-            execute!(events::WITHHELD, {}, { event: event.name().as_str(), key: key });
+    match event.name().declaration().and_then(|declaration| declared(declaration, key)) {
+        Some(Privacy::Secret) => None,
+        Some(Privacy::Public | Privacy::Identifier) => Some(value),
+        None if rule.allows_undeclared => Some(value),
+        None => {
+            if rule.tells_first() {
+                execute!(events::WITHHELD, {}, { event: event.name().as_str(), key: key });
+            }
+            None
         }
-        return None;
     }
-    Some(value)
 }
 
-fn declares(declaration: &Declaration, key: &str) -> bool {
-    declaration.metadata().iter().any(|field| field.key() == key)
-        || declaration.measurements().iter().any(|field| field.key() == key)
-        || (declaration.kind() == DeclarationKind::Span && OF_SPANS.contains(&key))
+/// Who may see the key, if it is declared.
+fn declared(declaration: &Declaration, key: &str) -> Option<Privacy> {
+    if let Some(field) = declaration.metadata().iter().find(|field| field.key() == key) {
+        return Some(field.privacy());
+    }
+    let is_measured = declaration.measurements().iter().any(|field| field.key() == key);
+    let is_of_spans = declaration.kind() == DeclarationKind::Span && OF_SPANS.contains(&key);
+    (is_measured || is_of_spans).then_some(Privacy::Public)
 }
 
 #[cfg(test)]

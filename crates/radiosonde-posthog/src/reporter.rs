@@ -39,8 +39,9 @@ pub enum Status {
 impl PostHog {
     /// A reporter that sends to the PostHog at `url` with a project's API `key`.
     pub fn builder(key: impl Into<String>, url: impl Into<String>) -> Builder {
-        let environment = |name: &str| std::env::var(name).ok();
-        Builder::new(key, url, environment(DO_NOT_TRACK))
+        // What is not Unicode is no clear no.
+        let do_not_track = std::env::var_os(DO_NOT_TRACK);
+        Builder::new(key, url, do_not_track.map(|value| value.to_string_lossy().into_owned()))
     }
 
     /// A builder from `<prefix>_POSTHOG_API_KEY` and `<prefix>_POSTHOG_URL`; none unless both are set and not
@@ -74,21 +75,21 @@ impl PostHog {
         prefix: &str,
         variable: impl Fn(&str) -> Result<Option<String>, StartError>,
     ) -> Result<Option<Builder>, StartError> {
-        let required = ["API_KEY", "URL"].map(|name| format!("{prefix}_POSTHOG_{name}"));
-        let mut values = Vec::with_capacity(required.len());
-        for name in &required {
-            values.push(variable(name)?.filter(|value| !value.trim().is_empty()));
-        }
-        let missing: Vec<_> =
-            required.iter().zip(&values).filter(|(_, value)| value.is_none()).collect();
-        match missing.as_slice() {
-            [] => {}
-            [(name, _)] => off(&format!("`{name}` is not set")),
-            _ => off(&format!("`{}` and `{}` are not set", required[0], required[1])),
-        }
-        let mut values = values.into_iter().flatten();
-        let (Some(key), Some(url)) = (values.next(), values.next()) else { return Ok(None) };
-        Ok(Some(Builder::new(key, url, variable(DO_NOT_TRACK)?)))
+        let [key_name, url_name] =
+            ["API_KEY", "URL"].map(|name| format!("{prefix}_POSTHOG_{name}"));
+        let value = |name| -> Result<_, StartError> {
+            Ok(variable(name)?.filter(|value| !value.trim().is_empty()))
+        };
+        let reason = match (value(&key_name)?, value(&url_name)?) {
+            (Some(key), Some(url)) => {
+                return Ok(Some(Builder::new(key, url, variable(DO_NOT_TRACK)?)));
+            }
+            (None, None) => format!("`{key_name}` and `{url_name}` are not set"),
+            (None, Some(_)) => format!("`{key_name}` is not set"),
+            (Some(_), None) => format!("`{url_name}` is not set"),
+        };
+        off(&reason);
+        Ok(None)
     }
 
     /// Sends an event that the application has made itself, without a rule: what it says leaves.
@@ -108,7 +109,7 @@ impl PostHog {
         if self.delivery.is_some() { Status::On } else { Status::DoNotTrack }
     }
 
-    /// What has become of every event that a rule let out so far.
+    /// What has become of every event so far that a rule let out or the application made.
     #[must_use]
     pub fn stats(&self) -> Report {
         self.delivery.as_ref().map(Delivery::stats).unwrap_or_default()

@@ -122,6 +122,20 @@ fn an_event_of_the_applications_own_making_arrives_too() {
 }
 
 #[test]
+fn any_thread_may_hold_the_reporter_and_capture() {
+    fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<PostHog>();
+    let (_, builder) = unreachable();
+    let posthog = builder.start().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|_| posthog.capture(PostHogEvent::new("it"))));
+        }
+    });
+    assert_eq!(posthog.stats().accepted(), 200);
+}
+
+#[test]
 fn of_values_with_one_key_the_last_counts_and_secrets_are_not_taken() {
     let event = PostHogEvent::new("it")
         .property("a", 1)

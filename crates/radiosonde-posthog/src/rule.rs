@@ -224,7 +224,7 @@ impl Rule {
         self.fields.push(Mapping { place, name, source });
     }
 
-    /// Whether some rule maps something to this property.
+    /// Whether it maps something to this property.
     pub(crate) fn has_property(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.place == Place::Property && field.name == name)
     }
