@@ -77,3 +77,7 @@ impl Sink<Line> for FacadeSink {
         record(&dropped(self.layout, &self.reporter, SystemTime::now(), reason, count));
     }
 }
+
+#[cfg(test)]
+#[path = "to_log_tests.rs"]
+mod tests;

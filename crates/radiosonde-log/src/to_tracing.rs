@@ -97,3 +97,7 @@ impl Sink<Line> for TracingSink {
         record(&dropped(self.layout, &self.reporter, SystemTime::now(), reason, count));
     }
 }
+
+#[cfg(test)]
+#[path = "to_tracing_tests.rs"]
+mod tests;
