@@ -62,10 +62,16 @@ impl Series {
     }
 
     pub(crate) fn tag_values(&self) -> impl Iterator<Item = &str> {
-        self.tags.values()
+        self.tag_values_utf8().map(|value| std::str::from_utf8(value).unwrap_or_default())
+    }
+
+    #[inline]
+    pub(crate) fn tag_values_utf8(&self) -> TagValues<'_> {
+        TagValues(self.key())
     }
 
     /// What tells its tags from those of others.
+    #[inline]
     pub(crate) fn key(&self) -> &[u8] {
         self.tags.as_bytes()
     }
@@ -187,17 +193,6 @@ impl Text {
         }
     }
 
-    fn values(&self) -> impl Iterator<Item = &str> {
-        let mut rest = std::str::from_utf8(self.as_bytes()).unwrap_or_default();
-        std::iter::from_fn(move || {
-            let length = rest.chars().next()?;
-            let value = rest.get(length.len_utf8()..)?;
-            let (value, others) = value.split_at_checked(length as usize)?;
-            rest = others;
-            Some(value)
-        })
-    }
-
     #[inline(always)]
     fn is(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
         let Self::Short { length, bytes } = self else { return self.is_long(tags) };
@@ -218,6 +213,36 @@ impl Text {
     #[inline(never)]
     fn is_long(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
         Self::new(tags).as_bytes() == self.as_bytes()
+    }
+}
+
+/// The values that are left of a [`Text`], as bytes, since to prove that they are UTF-8 would take longer than to copy them.
+#[derive(Debug)]
+pub(crate) struct TagValues<'a>(&'a [u8]);
+
+impl TagValues<'static> {
+    /// The value of the overflow series' only tag.
+    pub(crate) const OF_OVERFLOW: Self = Self(b"\x04true");
+}
+
+impl<'a> Iterator for TagValues<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let bits = |byte: u8| usize::from(byte & 0x3f);
+        // The length is a character of one byte, of two, or of three.
+        let (length, rest) = match self.0 {
+            [short @ ..0x80, rest @ ..] => (usize::from(*short), rest),
+            [high @ ..0xe0, low, rest @ ..] => (usize::from(high & 0x1f) << 6 | bits(*low), rest),
+            [high, middle, low, rest @ ..] => {
+                (usize::from(high & 0xf) << 12 | bits(*middle) << 6 | bits(*low), rest)
+            }
+            _ => return None,
+        };
+        let (value, others) = rest.split_at_checked(length)?;
+        self.0 = others;
+        Some(value)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::check::OVERFLOW_TAG;
 use crate::exemplar::{Exemplar, ExemplarSlot};
 use crate::exponential::{self, ExponentialHistogram};
 use crate::metric::{Kind, Metric};
-use crate::series::{Group, Series};
+use crate::series::{Group, Series, TagValues};
 
 mod delta;
 
@@ -42,7 +42,7 @@ impl Snapshot {
         let metric = self.metrics.iter().find(|snapshot| snapshot.metric().name() == metric)?;
         metric
             .series()
-            .find(|series| series.tags().map(|(_, value)| value).eq(tag_values.iter().copied()))
+            .find(|series| series.tag_values_utf8().eq(tag_values.iter().map(|it| it.as_bytes())))
             .map(|it| it.value())
     }
 }
@@ -168,6 +168,7 @@ impl Rows {
         }
     }
 
+    #[inline]
     fn get(&self, index: usize) -> Option<&Series> {
         match self {
             Self::Recorded { groups, series } => {
@@ -190,15 +191,28 @@ impl<'a> SeriesSnapshot<'a> {
     /// Names and values of the tags, in the order of their definition. The overflow series has
     /// [`OVERFLOW_TAG`](crate::OVERFLOW_TAG) alone.
     pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        let series = self.metric.rows.get(self.index);
-        let own = series
-            .into_iter()
-            .flat_map(|series| self.metric.metric.tag_names().zip(series.tag_values()));
-        own.chain(series.is_none().then_some((OVERFLOW_TAG, "true")))
+        let overflow = self.is_overflow().then_some(OVERFLOW_TAG);
+        let values = self.tag_values_utf8().map(|it| std::str::from_utf8(it).unwrap_or_default());
+        overflow.into_iter().chain(self.metric.metric.tag_names()).zip(values)
+    }
+
+    /// The values of the tags alone, in the same order, as UTF-8: quicker for who copies them byte by byte than
+    /// [`tags`](SeriesSnapshot::tags). The overflow series has one, whatever the tags of its metric are.
+    #[inline]
+    pub fn tag_values_utf8(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.metric.rows.get(self.index).map_or(TagValues::OF_OVERFLOW, Series::tag_values_utf8)
+    }
+
+    /// Whether this is the series that takes what is beyond the metric's series limit.
+    #[must_use]
+    #[inline]
+    pub fn is_overflow(&self) -> bool {
+        self.index >= self.metric.rows.len()
     }
 
     /// The value.
     #[must_use]
+    #[inline]
     pub fn value(&self) -> SeriesValue<'a> {
         match &self.metric.values {
             Values::Counts(counts) => SeriesValue::Count(counts[self.index]),

@@ -2,7 +2,7 @@
 
 use radiosonde_metrics::{OVERFLOW_TAG, SeriesSnapshot, exported_tag};
 
-use crate::exposition::Family;
+use crate::exposition::{Family, Type};
 use crate::number::{push_bound, push_count, push_number};
 
 /// What the lines of a family have in common, spelled once: by the family, and by the series whose turn it is.
@@ -14,8 +14,6 @@ pub(crate) struct Lines {
     before_overflow: String,
     /// The labels of the series but for what is after them: `{a="x",b="y`.
     labels: Vec<u8>,
-    /// What is after the labels: `"} `, or a space where there are none.
-    end: &'static str,
     /// The bounds of the buckets with what is around them, `",le="0.5"} `; the last is that for `+Inf`.
     bounds: Vec<Vec<u8>>,
 }
@@ -27,7 +25,6 @@ impl Lines {
             before: Vec::new(),
             before_overflow: String::new(),
             labels: Vec::new(),
-            end: " ",
             bounds: Vec::new(),
         }
     }
@@ -39,7 +36,6 @@ impl Lines {
         if !family.labels.is_empty() {
             lines.before = labels.map(|(index, label)| before(index == 0, label)).collect();
             lines.before_overflow = before(true, &exported_tag(OVERFLOW_TAG));
-            lines.end = "\"} ";
         }
         let bounds = family.snapshot.metric().bucket_bounds().iter().copied();
         lines.bounds = bounds
@@ -51,6 +47,17 @@ impl Lines {
             })
             .collect();
         lines
+    }
+
+    /// Makes room on the page for the lines of the family if their values and numbers are short, so that most of a large
+    /// page stays where it is.
+    pub(crate) fn make_room(&self, page: &mut Vec<u8>, family: &Family<'_>) {
+        const SHORT: usize = 8;
+        let labels: usize = self.before.iter().map(|before| before.len() + SHORT).sum();
+        let line = family.head.name.len() + labels + 2 * SHORT;
+        // One for each bucket, the sum and the count; what else has more than one line is rare.
+        let lines = if family.head.kind == Type::Histogram { self.bounds.len() + 2 } else { 1 };
+        page.reserve(family.snapshot.series().len() * lines * line);
     }
 
     /// The label with a number that is behind the labels of the metric, with what is around it.
@@ -70,21 +77,35 @@ impl Lines {
         self.labels = labels;
     }
 
+    #[inline]
     fn push_labels(&self, page: &mut Vec<u8>, series: &SeriesSnapshot<'_>) {
-        let mut before = self.before.iter();
-        for (tag, value) in series.tags() {
-            let before =
-                if tag == OVERFLOW_TAG { Some(&self.before_overflow) } else { before.next() };
-            page.extend_from_slice(before.map_or(b"", |before| before.as_bytes()));
+        if series.is_overflow() {
+            page.extend_from_slice(self.before_overflow.as_bytes());
+            series.tag_values_utf8().for_each(|value| push_escaped(page, value, true));
+            return;
+        }
+        for (before, value) in self.before.iter().zip(series.tag_values_utf8()) {
+            page.extend_from_slice(before.as_bytes());
             push_escaped(page, value, true);
         }
     }
 
     /// The only line of a series up to its number, whoever's turn it is.
+    #[inline]
     pub(crate) fn push_only(&self, page: &mut Vec<u8>, name: &str, series: &SeriesSnapshot<'_>) {
         page.extend_from_slice(name.as_bytes());
         self.push_labels(page, series);
-        page.extend_from_slice(self.end.as_bytes());
+        self.push_end(page);
+    }
+
+    /// What is after the labels.
+    #[inline]
+    fn push_end(&self, page: &mut Vec<u8>) {
+        if self.before.is_empty() {
+            page.push(b' ');
+        } else {
+            page.extend_from_slice(b"\"} ");
+        }
     }
 
     /// A line with a count.
@@ -104,7 +125,7 @@ impl Lines {
     fn push_name_and_labels(&self, page: &mut Vec<u8>, name: &str) {
         page.extend_from_slice(name.as_bytes());
         page.extend_from_slice(&self.labels);
-        page.extend_from_slice(self.end.as_bytes());
+        self.push_end(page);
     }
 
     /// The line of a quantile.
@@ -141,12 +162,17 @@ impl Lines {
 }
 
 /// Escapes what would end the text: a backslash, a line feed, and a quote where the text is in quotes. Nothing else may be.
-pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
-    let text = text.as_bytes();
-    if !may_need_escape(text) {
+#[inline]
+pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &[u8], quoted: bool) {
+    if may_need_escape(text) {
+        push_byte_by_byte(page, text, quoted);
+    } else {
         page.extend_from_slice(text);
-        return;
     }
+}
+
+#[cold]
+fn push_byte_by_byte(page: &mut Vec<u8>, text: &[u8], quoted: bool) {
     for byte in text {
         match byte {
             b'\n' => page.extend_from_slice(b"\\n"),
@@ -159,21 +185,29 @@ pub(crate) fn push_escaped(page: &mut Vec<u8>, text: &str, quoted: bool) {
 
 /// Whether a backslash, a line feed or a quote is in the text.
 ///
-/// Most texts are short and have none, so that it takes less to look at eight bytes at once than to stop at the first.
+/// Most texts are short and have none, so that it takes less to look at eight bytes at once, some of them twice, than to
+/// stop at the first.
+#[inline]
 fn may_need_escape(text: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHEST: u64 = ONES << 7;
-    // Not zero if and only if one of the word's bytes is this one.
-    let has = |word: u64, byte: u8| {
-        let zero_there = word ^ (ONES * u64::from(byte));
-        zero_there.wrapping_sub(ONES) & !zero_there & HIGHEST
-    };
-    let special = |word: u64| has(word, b'\\') | has(word, b'\n') | has(word, b'"');
+    // Has the highest bit of a byte if that is this one, if it follows one that is, or if it is not ASCII.
+    let has = |word: u64, byte: u8| (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES);
+    // Not zero if and only if one of the word's bytes is special; none that is not ASCII is.
+    let special =
+        |word: u64| (has(word, b'\\') | has(word, b'\n') | has(word, b'"')) & !word & HIGHEST;
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_ne_bytes(*bytes));
 
-    let (words, rest) = text.as_chunks();
-    let rest = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    let found = |found, word: &[u8; 8]| found | special(u64::from_ne_bytes(*word));
-    words.iter().fold(special(rest), found) != 0
+    if let Some(last) = text.last_chunk() {
+        let (words, _) = text.as_chunks();
+        let found = |found, bytes| found | special(word(bytes));
+        return words.iter().fold(special(word(last)), found) != 0;
+    }
+    special(match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => half(first) << 32 | half(last),
+        _ => text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }) != 0
 }
 
 #[cfg(test)]
@@ -212,7 +246,7 @@ mod tests {
     fn quotes_are_escaped_where_they_would_end_the_text() {
         let escaped = |quoted| {
             let mut page = b"<".to_vec();
-            push_escaped(&mut page, "\\\"\n\t\\n\0é", quoted);
+            push_escaped(&mut page, "\\\"\n\t\\n\0é".as_bytes(), quoted);
             String::from_utf8(page).unwrap()
         };
         assert_eq!(escaped(true), "<\\\\\\\"\\n\t\\\\n\0é");

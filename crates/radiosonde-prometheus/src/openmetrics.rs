@@ -49,7 +49,7 @@ fn push_head(text: &mut Vec<u8>, head: &Head<'_>) {
         push(&["# UNIT ", name, " ", unit, "\n"]);
     }
     push(&["# HELP ", name, " "]);
-    push_escaped(text, &head.help, true);
+    push_escaped(text, head.help.as_bytes(), true);
     text.push(b'\n');
 }
 
@@ -65,6 +65,7 @@ fn push_family(text: &mut Vec<u8>, family: &Family<'_>) {
         bounds: family.snapshot.metric().bucket_bounds(),
     };
     let mut lines = Lines::of(family);
+    lines.make_room(text, family);
     for series in family.snapshot.series() {
         samples.push(text, &mut lines, &series, series.value(), series.exemplars());
     }
@@ -148,7 +149,7 @@ fn push_exemplar(text: &mut Vec<u8>, exemplar: &Option<Exemplar>, above: f64, up
         }
         text.extend_from_slice(name.as_bytes());
         text.extend_from_slice(b"=\"");
-        push_escaped(text, value, true);
+        push_escaped(text, value.as_bytes(), true);
         text.push(b'"');
     }
     text.extend_from_slice(b"} ");

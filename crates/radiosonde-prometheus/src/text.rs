@@ -33,7 +33,7 @@ pub(crate) fn names<'a>(head: &Head<'a>) -> Vec<Cow<'a, str>> {
 fn push_head(text: &mut Vec<u8>, head: &Head<'_>) {
     let mut push = |part: &str| text.extend_from_slice(part.as_bytes());
     ["# HELP ", &head.name, " "].into_iter().for_each(&mut push);
-    push_escaped(text, &head.help, false);
+    push_escaped(text, head.help.as_bytes(), false);
     let mut push = |part: &str| text.extend_from_slice(part.as_bytes());
     ["\n# TYPE ", &head.name, " ", head.kind.as_str(), "\n"].into_iter().for_each(&mut push);
 }
@@ -44,6 +44,7 @@ fn push_family(text: &mut Vec<u8>, family: &Family<'_>) {
     let [bucket, sum, count] =
         ["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}"));
     let mut lines = Lines::of(family);
+    lines.make_room(text, family);
     for series in family.snapshot.series() {
         match series.value() {
             SeriesValue::Count(events) => {

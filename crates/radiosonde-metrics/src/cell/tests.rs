@@ -1,3 +1,5 @@
+//! What threads add to cells is what is read from them.
+
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
 use std::thread;

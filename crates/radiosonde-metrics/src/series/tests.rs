@@ -1,3 +1,5 @@
+//! Tags are read as they were given, and told from all others.
+
 use std::time::SystemTime;
 
 use super::*;

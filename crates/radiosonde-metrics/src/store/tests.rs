@@ -198,6 +198,12 @@ fn series_beyond_the_limit_are_one_and_are_counted() {
             (vec![("otel.metric.overflow", "true")], SeriesValue::Count(7)),
         ]
     );
+    let values = |series: crate::SeriesSnapshot<'_>| {
+        (series.tag_values_utf8().map(<[u8]>::to_vec).collect::<Vec<_>>(), series.is_overflow())
+    };
+    let values: Vec<_> = snapshot.metrics()[0].series().map(values).collect();
+    assert_eq!(values[2], (vec![b"2".to_vec()], false));
+    assert_eq!(values[3], (vec![b"true".to_vec()], true));
     assert_eq!(count(&snapshot, "radiosonde.metrics.overflowed.total", &["a.count"]), 7);
     assert_eq!(count(&snapshot, "radiosonde.metrics.overflowed.total", &["a.other"]), 0);
     assert_eq!(

@@ -1,3 +1,5 @@
+//! Series are found by their tags, whatever happens to the table meanwhile.
+
 use std::collections::HashMap;
 use std::sync::Barrier;
 use std::thread;

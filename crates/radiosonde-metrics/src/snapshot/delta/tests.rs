@@ -1,3 +1,5 @@
+//! Each reader gets what was added since its own last read.
+
 use std::collections::BTreeMap;
 
 use super::*;
