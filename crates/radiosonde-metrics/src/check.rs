@@ -150,6 +150,9 @@ fn kind_problems(metric: &Metric) -> Vec<String> {
             problems.push(format!("is a {}; only {takers} take `{option}`", metric.kind));
         }
     }
+    if metric.kind == Counter {
+        problems.extend(counter_problems(metric));
+    }
     if metric.kind == Distribution {
         match &metric.buckets {
             Some(buckets) => problems.extend(buckets.problem()),
@@ -163,6 +166,21 @@ fn kind_problems(metric: &Metric) -> Vec<String> {
         problems.extend(quantile_problem(levels));
     }
     problems
+}
+
+/// What a counter would ignore: whoever gives it most likely wants a sum.
+fn counter_problems(metric: &Metric) -> impl Iterator<Item = String> {
+    let is_function = matches!(metric.measurement, Measurement::Function(_));
+    let options = [
+        (metric.named_measurement && !is_function, ".measurement(..)"),
+        (metric.named_measurement && is_function, ".measurement_with(..)"),
+        (metric.unit.is_some(), ".unit(..)"),
+    ];
+    options.into_iter().filter(|(given, _)| *given).map(|(_, option)| {
+        format!(
+            "is a counter, which counts events and measures nothing; use `sum(..)` to add measurements up, or leave out `{option}`"
+        )
+    })
 }
 
 /// What is wrong with these quantiles, which are rising.

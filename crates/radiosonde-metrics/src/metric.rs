@@ -64,6 +64,8 @@ pub struct Metric {
     /// Whether the events were given, and are not those in the name.
     pub(crate) named_events: bool,
     pub(crate) measurement: Measurement,
+    /// Whether the measurement was given, and is not the one in the name.
+    pub(crate) named_measurement: bool,
     /// Whether any of the functions below is there, or one that measures: code of the user's, which may panic.
     pub(crate) has_functions: bool,
     pub(crate) keep: Option<Filter>,
@@ -165,6 +167,7 @@ impl Metric {
             events,
             named_events: false,
             measurement,
+            named_measurement: false,
             has_functions: false,
             keep: None,
             drop: None,

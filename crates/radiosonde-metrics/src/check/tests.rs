@@ -94,6 +94,31 @@ fn what_goes_with_one_kind_is_refused_with_the_others() {
 }
 
 #[test]
+fn a_counter_of_measurements_is_told_that_it_should_be_a_sum() {
+    let told = |option: &str| {
+        format!(
+            "`a.b.c` is a counter, which counts events and measures nothing; use `sum(..)` to add measurements up, or leave out `{option}`"
+        )
+    };
+    let counters = [
+        counter("a.b.c").measurement("bytes"),
+        counter("a.b.c").measurement_with(|_| Some(1.0)),
+        counter("a.b.c").unit(Unit::Nanosecond, Unit::Second),
+    ];
+    let options = [".measurement(..)", ".measurement_with(..)", ".unit(..)"];
+    for (counter, option) in counters.into_iter().zip(options) {
+        assert_eq!(problems(&[counter]), [told(option)]);
+    }
+    let both = counter("a.b.c").measurement("time").unit(Unit::Nanosecond, Unit::Second);
+    assert_eq!(problems(&[both]), [told(".measurement(..)"), told(".unit(..)")]);
+    for other in [sum("a.b.c"), last_value("a.b.c"), summary("a.b.c")] {
+        let other = other.measurement("time").unit(Unit::Nanosecond, Unit::Second);
+        assert_eq!(problems(&[other.clone()]), [""; 0]);
+        assert_eq!(problems(&[other.measurement_with(|_| None)]), [""; 0]);
+    }
+}
+
+#[test]
 fn a_native_histogram_needs_no_buckets_but_sound_ones_if_it_has_some() {
     assert_eq!(problems(&[distribution("a.b").native()]), [""; 0]);
     assert_problem(distribution("a.b").native().buckets([2.0, 1.0]), "`1` after `2`");

@@ -34,8 +34,9 @@ impl Metric {
         self
     }
 
-    /// Measures the measurement with this key.
+    /// Measures the measurement with this key. Counters measure nothing: what is to be added up is a [`sum`](crate::sum).
     pub fn measurement(mut self, key: impl Into<String>) -> Self {
+        self.named_measurement = true;
         self.measurement = Measurement::Key(key.into(), Place::default());
         self
     }
@@ -55,6 +56,7 @@ impl Metric {
         function: impl Fn(&Event<'_>) -> Option<f64> + Send + Sync + 'static,
     ) -> Self {
         self.has_functions = true;
+        self.named_measurement = true;
         self.measurement = Measurement::Function(Arc::new(function));
         self
     }
