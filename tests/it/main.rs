@@ -10,6 +10,6 @@ mod invariants;
 mod peers;
 mod posthog;
 mod prometheus;
-mod spool;
 mod pushgateway;
+mod spool;
 mod tidy;

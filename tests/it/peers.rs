@@ -43,7 +43,9 @@ pub(crate) fn python(program: &Path) -> Command {
     let python = find("RADIOSONDE_PYTHON", "python3");
     let usable = |python: &PathBuf| {
         let mut import = Command::new(python);
-        import.args(["-c", "import prometheus_client, google.protobuf, posthog"]).stderr(Stdio::null());
+        import
+            .args(["-c", "import prometheus_client, google.protobuf, posthog"])
+            .stderr(Stdio::null());
         import.status().is_ok_and(|status| status.success())
     };
     let python = python.filter(usable).expect(
