@@ -113,7 +113,7 @@ fn a_counter_of_measurements_is_told_that_it_should_be_a_sum() {
     assert_eq!(problems(&[both]), [told(".measurement(..)"), told(".unit(..)")]);
     for other in [sum("a.b.c"), last_value("a.b.c"), summary("a.b.c")] {
         let other = other.measurement("time").unit(Unit::Nanosecond, Unit::Second);
-        assert_eq!(problems(&[other.clone()]), [""; 0]);
+        assert_eq!(problems(std::slice::from_ref(&other)), [""; 0]);
         assert_eq!(problems(&[other.measurement_with(|_| None)]), [""; 0]);
     }
 }
