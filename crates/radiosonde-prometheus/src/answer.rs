@@ -1,5 +1,6 @@
 //! What a request is answered with, whatever it came through.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::Full;
@@ -9,12 +10,11 @@ use hyper::header::{
     HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Response, StatusCode};
-use radiosonde::execute;
 
 use crate::auth::Credentials;
-use crate::events;
 use crate::negotiate::Representation;
 use crate::scrapes::{Scrapes, SharedPage};
+use crate::teller::Teller;
 
 /// The body of every answer is there as a whole.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -28,6 +28,7 @@ pub(crate) struct Site {
     pub(crate) path: String,
     pub(crate) credentials: Credentials,
     pub(crate) scrapes: Scrapes,
+    pub(crate) teller: Arc<Teller>,
     /// How long a scrape waits for its page.
     pub(crate) patience: Duration,
 }
@@ -72,7 +73,7 @@ impl Site {
             }
             answer
         };
-        tell(&answer, begun);
+        self.teller.tell(&answer, begun);
         answer
     }
 }
@@ -105,24 +106,6 @@ pub(crate) fn page_or_error(page: Option<SharedPage>) -> Answer {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     answer
-}
-
-/// Executes the event that a request for the metrics was answered.
-pub(crate) fn tell(answer: &Answer, begun: Instant) {
-    let content_type = answer
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    execute!(
-        events::SCRAPE,
-        { duration: begun.elapsed(), bytes: length(answer) },
-        { status: answer.status().as_u16(), content_type: content_type }
-    );
-}
-
-fn length(answer: &Answer) -> u64 {
-    hyper::body::Body::size_hint(answer.body()).exact().unwrap_or_default()
 }
 
 fn plain(status: StatusCode, text: impl Into<Bytes>) -> Answer {

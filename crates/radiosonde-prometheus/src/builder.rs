@@ -1,6 +1,7 @@
 //! The settings of a reporter, and its start.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use radiosonde::{Bus, Secret};
 use radiosonde_metrics::{Metric, Store};
@@ -122,6 +123,7 @@ impl Builder {
             path: self.path,
             credentials: self.credentials,
             scrapes: Scrapes::of(&store),
+            teller: Arc::default(),
             patience: limits.render,
         };
         let server = Server::start(listener, tls, site, limits).map_err(StartError::Server)?;

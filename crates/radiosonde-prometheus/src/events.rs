@@ -1,4 +1,4 @@
-//! The events that the reporter executes about itself, on the global bus, from the threads that serve and push.
+//! The events that the reporter executes about itself, on the global bus, from threads that keep nobody waiting.
 
 radiosonde::declare! {
     /// Every event of this crate.
@@ -11,6 +11,8 @@ radiosonde::declare! {
             duration: "nanosecond",
             /// The length of the body, compressed where it is.
             bytes: "byte",
+            /// How many scrapes before this one were not told, because handlers of this event were too slow.
+            missed,
         },
         metadata: {
             /// The status of the answer.

@@ -56,6 +56,7 @@ mod render;
 mod router;
 mod scrapes;
 mod server;
+mod teller;
 mod text;
 mod tls;
 

@@ -8,13 +8,15 @@ use axum::routing::get;
 use hyper::HeaderMap;
 use radiosonde_metrics::Store;
 
-use crate::answer::{negotiate, page_or_error, tell};
+use crate::answer::{negotiate, page_or_error};
 use crate::builder::DEFAULT_PATH;
 use crate::scrapes::Scrapes;
+use crate::teller::Teller;
 
 /// A router that shows a store at [`DEFAULT_PATH`], to be merged into an application's own.
 ///
-/// Pages are rendered in tokio's threads for blocking work, one at a time; requests that wait share them. Who may see them
+/// Pages are rendered in tokio's threads for blocking work, one at a time; requests that wait share them. Handlers of the
+/// event `telemetry.prometheus.scrape` run there, too. Who may see them
 /// and how long they may take, the application's layers say.
 ///
 /// ```
@@ -31,12 +33,13 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let scrapes = Arc::new(Scrapes::of(store));
+    let teller = Arc::new(Teller::default());
     let scrape = move |headers: HeaderMap| {
-        let scrapes = Arc::clone(&scrapes);
+        let (scrapes, teller) = (Arc::clone(&scrapes), Arc::clone(&teller));
         async move {
             let begun = Instant::now();
             let answer = page_or_error(scrapes.page(negotiate(&headers)).await);
-            tell(&answer, begun);
+            teller.tell(&answer, begun);
             answer
         }
     };

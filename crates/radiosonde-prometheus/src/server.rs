@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{timeout, timeout_at};
@@ -32,6 +32,8 @@ pub(crate) struct Limits {
     pub(crate) render: Duration,
     /// Until the response is taken.
     pub(crate) connection: Duration,
+    /// Until a client that has its response hangs up.
+    pub(crate) leave: Duration,
     /// Open at once.
     pub(crate) connections: usize,
     /// Responses that are being taken at once.
@@ -46,6 +48,7 @@ impl Default for Limits {
             head: Duration::from_secs(5),
             render: Duration::from_secs(10),
             connection: Duration::from_secs(30),
+            leave: Duration::from_secs(1),
             connections: 128,
             responses: 16,
             shutdown: Duration::from_secs(2),
@@ -56,6 +59,9 @@ impl Default for Limits {
 /// The longest head of a request, in bytes.
 const MAXIMUM_HEAD: usize = 8 * 1024;
 
+/// What is read, and thrown away, behind the head of a request, in bytes.
+const MAXIMUM_REST: u64 = 1024 * 1024;
+
 /// The pause after a failed accept: the usual reason is that the process has too many files open, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -65,6 +71,7 @@ pub(crate) struct Server {
     /// Dropping it tells the thread to end.
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
+    site: Arc<Site>,
 }
 
 impl Server {
@@ -78,15 +85,18 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .thread_name("radiosonde-prometheus-render")
-            .max_blocking_threads(1)
+            .thread_name("radiosonde-prometheus-work")
+            // One renders, the other tells of what was answered, so that neither waits for the other.
+            .max_blocking_threads(2)
             .build()?;
         let listener = {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
         let (stop, stopped) = oneshot::channel();
-        let service = Arc::new(Service { tls, site, limits, connections: Arc::default() });
+        let site = Arc::new(site);
+        let service = Service { tls, site: Arc::clone(&site), limits, connections: Arc::default() };
+        let service = Arc::new(service);
         let thread =
             thread::Builder::new().name("radiosonde-prometheus".to_owned()).spawn(move || {
                 let mut deadline = Instant::now();
@@ -97,22 +107,24 @@ impl Server {
                     // Its end frees the port.
                     let _ = accepting.await;
                     deadline = Instant::now() + limits.shutdown;
-                    let _ = timeout_at(deadline.into(), service.connections.finish()).await;
+                    let finish = async {
+                        service.connections.finish().await;
+                        service.site.teller.finish().await;
+                    };
+                    let _ = timeout_at(deadline.into(), finish).await;
                 });
                 // A rendering under way is for nobody any more, and may call functions of the user that do not end.
                 runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
             })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        Ok(Self { stop: Some(stop), thread: Some(thread), site })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A thread cannot wait for its own end: a handler of the server's events, which it executes, may drop the server.
-        if let Some(thread) =
-            self.thread.take().filter(|it| it.thread().id() != thread::current().id())
-        {
+        // A handler of the server's events may drop the server, whose end would wait for that handler.
+        if let Some(thread) = self.thread.take().filter(|_| !self.site.teller.is_this_thread()) {
             // Joined, so that the port is free when this returns.
             let _ = thread.join();
         }
@@ -122,7 +134,7 @@ impl Drop for Server {
 /// What all connections share.
 struct Service {
     tls: Option<Tls>,
-    site: Site,
+    site: Arc<Site>,
     limits: Limits,
     connections: Arc<Connections>,
 }
@@ -154,7 +166,7 @@ impl Service {
     }
 
     /// One request and its answer.
-    async fn exchange(&self, stream: impl AsyncRead + AsyncWrite + Unpin, number: u64) {
+    async fn exchange(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin, number: u64) {
         let service = service_fn(async |request: Request<Incoming>| {
             self.connections.waits(number);
             let answer =
@@ -167,10 +179,20 @@ impl Service {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head)
             .max_buf_size(MAXIMUM_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(&mut stream), service);
         // What goes wrong here, the client did or has noticed.
         let _ = connection.await;
+        self.connections.leaves(number);
+        let _ = timeout(self.limits.leave, take_leave(stream)).await;
     }
+}
+
+/// Waits until the client hangs up. What it has sent behind its request is read, up to a limit: closing a connection with
+/// something unread resets it, and a reset takes from the client what it has not read of its answer.
+async fn take_leave(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    // The client reads that its answer is at its end.
+    let _ = stream.shutdown().await;
+    let _ = tokio::io::copy(&mut stream.take(MAXIMUM_REST), &mut tokio::io::sink()).await;
 }
 
 #[cfg(test)]

@@ -1,16 +1,23 @@
 //! The router in an application that serves with axum.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::channel;
 
 use axum::Router;
 use axum::routing::get;
+use parking_lot::Mutex;
+use radiosonde::Event;
 use radiosonde_metrics::{Store, counter};
 
-use crate::server::tests::{ask, split};
+use crate::server::tests::{DEADLINE, ask, split};
 
 /// Runs an application with the metrics and a page and a state of its own; ends with the test's process.
 fn serve() -> SocketAddr {
-    let store = Store::new([counter("a.count")]).unwrap();
+    serve_described("Events.")
+}
+
+fn serve_described(description: &str) -> SocketAddr {
+    let store = Store::new([counter("a.count").description(description)]).unwrap();
     let application = Router::new()
         .route("/", get(|| async { "the application" }))
         .merge(super::router(&store))
@@ -69,4 +76,29 @@ fn the_router_takes_head_and_refuses_what_is_not_reading() {
     let (status, headers, _) = split(&answer);
     assert_eq!(status, "HTTP/1.1 405 Method Not Allowed");
     assert!(headers.contains("allow: get,head"), "{headers}");
+}
+
+#[test]
+fn a_slow_handler_of_scrapes_keeps_the_application_from_nothing() {
+    let id = "a_slow_handler_of_scrapes_keeps_the_application_from_nothing";
+    // The bus is that of all tests, so that this page has a length of its own.
+    let address = serve_described(&"x".repeat(6_666));
+    let length = split(&request(address, "GET /metrics", "")).2.len() as f64;
+    let (begin, begun) = channel();
+    let (end, ended) = channel::<()>();
+    let ended = Mutex::new(ended);
+    let handler = move |event: &Event<'_>| {
+        if event.measurement("bytes").as_f64() == Some(length) {
+            let _ = begin.send(());
+            let _ = ended.lock().recv_timeout(DEADLINE);
+        }
+    };
+    radiosonde::attach(id, "telemetry.prometheus.scrape", handler).unwrap();
+    request(address, "GET /metrics", "");
+    begun.recv_timeout(DEADLINE).expect("the handler runs");
+    // The application has one thread.
+    assert_eq!(split(&request(address, "GET /", "")).2, "the application");
+    assert_eq!(split(&request(address, "GET /metrics", "")).0, "HTTP/1.1 200 OK");
+    drop(end);
+    radiosonde::detach(id).unwrap();
 }

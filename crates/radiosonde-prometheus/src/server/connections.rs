@@ -15,6 +15,8 @@ pub(crate) enum Stage {
     Waiting,
     /// It is taking its answer.
     Taking,
+    /// It has its answer, and may hang up.
+    Leaving,
 }
 
 /// The open connections, the oldest first.
@@ -33,13 +35,13 @@ struct Connection {
 
 impl Connections {
     /// Adds the connection of a task, and closes another when there are more than `limit`: the oldest of those that have
-    /// not asked for anything yet, or else of those that take their answers. Both are the slowest of their kind, and so
-    /// who fills the server up only hurts those who do the same.
+    /// their answers, or else of those that have not asked for anything yet, or that take their answers. Each is the
+    /// slowest of its kind, and so who fills the server up only hurts those who do the same.
     pub(crate) fn add(&self, number: u64, task: AbortHandle, limit: usize) {
         let mut open = self.open.lock();
         if open.len() >= limit {
-            let found = oldest(&open, Stage::Asking).or_else(|| oldest(&open, Stage::Taking));
-            match found {
+            let stages = [Stage::Leaving, Stage::Asking, Stage::Taking];
+            match stages.into_iter().find_map(|stage| oldest(&open, stage)) {
                 Some(index) => open.remove(index).task.abort(),
                 // Everybody waits for a page that is being rendered, and will have it soon.
                 None => return task.abort(),
@@ -63,6 +65,11 @@ impl Connections {
             open.remove(index).task.abort();
         }
         self.enter(&mut open, number, Stage::Taking);
+    }
+
+    /// Notes that a client has its answer.
+    pub(crate) fn leaves(&self, number: u64) {
+        self.enter(&mut self.open.lock(), number, Stage::Leaving);
     }
 
     fn enter(&self, open: &mut [Connection], number: u64, stage: Stage) {

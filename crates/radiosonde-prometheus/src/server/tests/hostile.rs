@@ -1,7 +1,7 @@
 //! Clients that send garbage, too much, too slowly or not at all, alone and by the thousand.
 
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use radiosonde::Bus;
@@ -34,6 +34,75 @@ fn bad_requests_are_refused_and_the_next_is_served() {
         assert!(refused, "{:?} was answered with {answer:?}", &request[..request.len().min(60)]);
     }
     assert!(ask(prometheus.local_addr(), "GET /metrics HTTP/1.0\r\n\r\n").contains(" 200 OK"));
+}
+
+#[test]
+fn a_client_that_sends_more_than_a_request_has_its_whole_page() {
+    let prometheus = Prometheus::builder()
+        .bus(&Bus::new())
+        .metrics([counter("a.count").description("x".repeat(500_000))])
+        .listen("127.0.0.1:0")
+        .start()
+        .unwrap();
+    let page = String::from_utf8(prometheus.render(None, None).body).unwrap();
+    let body = "x".repeat(100_000);
+    let requests = [
+        format!("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{body}"),
+        GOOD.repeat(300),
+    ];
+    for request in requests {
+        let mut stream = connect(prometheus.local_addr());
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the connection is not reset");
+        assert!(split(&answer).2 == page, "{} bytes of {}", answer.len(), page.len());
+    }
+}
+
+#[test]
+fn a_client_that_sends_without_end_is_closed() {
+    let prometheus = start(Limits { leave: 10 * DEADLINE, ..Limits::default() });
+    let mut stream = connect(prometheus.local_addr());
+    stream.write_all(GOOD.as_bytes()).unwrap();
+    let started = Instant::now();
+    while stream.write_all(&[b'x'; 4096]).is_ok() {
+        assert!(started.elapsed() < DEADLINE, "the server reads for ever");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_hang_up_is_closed_in_time() {
+    let prometheus = start(Limits {
+        leave: Duration::from_millis(50),
+        shutdown: 10 * DEADLINE,
+        ..Limits::default()
+    });
+    let mut stream = connect(prometheus.local_addr());
+    stream.write_all(GOOD.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let started = Instant::now();
+    // Waits until the connection is closed.
+    drop(prometheus);
+    assert!(started.elapsed() < DEADLINE, "the server waits for ever");
+    drop(stream);
+}
+
+#[test]
+fn clients_that_do_not_hang_up_do_not_keep_others_out() {
+    let limits = Limits { connections: 4, leave: 10 * DEADLINE, ..Limits::default() };
+    let prometheus = start(limits);
+    let staying: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = connect(prometheus.local_addr());
+            stream.write_all(GOOD.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert_eq!(split(&answer).0, "HTTP/1.1 200 OK");
+            stream
+        })
+        .collect();
+    drop(staying);
 }
 
 #[test]

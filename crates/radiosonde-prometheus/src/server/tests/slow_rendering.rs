@@ -1,6 +1,7 @@
 //! A page that takes its time keeps neither other pages nor the server from anybody.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -47,6 +48,7 @@ fn start(limits: Limits) -> Slow {
         path: "/metrics".to_owned(),
         credentials: Credentials::default(),
         scrapes,
+        teller: Arc::default(),
         patience: limits.render,
     };
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
