@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+pub mod bytes;
 #[cfg(feature = "tls")]
 mod certificates;
 mod clock;
@@ -14,6 +15,7 @@ mod exchange;
 mod http;
 mod ledger;
 mod options;
+pub mod permission;
 mod queue;
 mod random;
 pub mod redact;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use radiosonde::{Bus, Event, FailurePolicy, OwnedValue};
+use radiosonde_delivery::permission::forbids_tracking;
 use radiosonde_delivery::{Delivery, DropReason, Encode, Endpoint, HttpSink, Options, Spool};
 
 #[cfg(feature = "tls")]
@@ -14,7 +15,6 @@ use radiosonde_delivery::Certificates;
 
 use crate::error::StartError;
 use crate::event::{Place, PostHogEvent, Text};
-use crate::opt_out;
 use crate::outlet::{BeforeSend, Outlet};
 use crate::projection::project;
 use crate::protocol::{ApiKey, BatchProtocol, CaptureProtocol, Protocol, USER_AGENT};
@@ -62,7 +62,7 @@ impl Builder {
             rules: Vec::new(),
             options: Options::new().batch_bytes(LARGEST),
             allows_plain_http: false,
-            do_not_track: do_not_track.is_some_and(|value| opt_out::is_set(&value)),
+            do_not_track: do_not_track.is_some_and(|value| forbids_tracking(&value)),
             protocol: Protocol::default(),
             compresses: false,
             is_historical: false,

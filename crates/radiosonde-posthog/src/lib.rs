@@ -4,7 +4,6 @@ mod builder;
 mod error;
 mod event;
 pub mod events;
-mod opt_out;
 mod outlet;
 mod projection;
 mod protocol;

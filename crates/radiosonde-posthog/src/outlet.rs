@@ -8,11 +8,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use radiosonde::{OwnedValue, execute};
+use radiosonde_delivery::permission::asks_not_to_be_tracked;
 use radiosonde_delivery::{DropReason, Queue};
 
 use crate::event::{Place, PostHogEvent, Text};
 use crate::events;
-use crate::opt_out::is_yes;
 use crate::validate::problem;
 
 thread_local! {
@@ -32,7 +32,7 @@ pub(crate) struct Outlet {
 
 impl Outlet {
     pub(crate) fn take(&self, mut event: PostHogEvent) {
-        if IN_BEFORE_SEND.get() || is_yes(event.get("do_not_track")) {
+        if IN_BEFORE_SEND.get() || asks_not_to_be_tracked(event.get("do_not_track")) {
             return;
         }
         for (key, value) in &*self.super_properties {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use radiosonde::OwnedValue;
+use radiosonde_delivery::bytes::{Bytes, write_text, write_value};
 use radiosonde_delivery::{Spooled, Uuid};
 
 use crate::event::{Field, Place, PostHogEvent};
@@ -29,7 +29,7 @@ impl Spooled for PostHogEvent {
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
-        let mut rest = Bytes(bytes);
+        let mut rest = Bytes::new(bytes);
         if rest.byte()? != FORM {
             return None;
         }
@@ -42,7 +42,7 @@ impl Spooled for PostHogEvent {
         let has_id = rest.truth()?;
         let distinct_id = Some(rest.text()?).filter(|_| has_id);
         let mut event = Self { uuid, distinct_id, has_person, ..Self::at(name, time, 0) };
-        while !rest.0.is_empty() {
+        while !rest.is_empty() {
             let place = match rest.byte()? {
                 0 => Place::Property,
                 1 => Place::Group,
@@ -53,85 +53,6 @@ impl Spooled for PostHogEvent {
             event.fields.push(Field { place, key: rest.text()?.into(), value: rest.value()? });
         }
         Some(event)
-    }
-}
-
-fn write_text(text: &str, bytes: &mut Vec<u8>) {
-    bytes.extend((text.len() as u64).to_le_bytes());
-    bytes.extend(text.as_bytes());
-}
-
-/// A kind and, but for nothing and truth values, what it is. Durations are the numbers that they are on the wire.
-fn write_value(value: &OwnedValue, bytes: &mut Vec<u8>) {
-    let (kind, number) = match value {
-        OwnedValue::Bool(truth) => (1, u64::from(*truth)),
-        OwnedValue::I64(number) => (2, u64::from_ne_bytes(number.to_ne_bytes())),
-        OwnedValue::U64(number) => (3, *number),
-        OwnedValue::F64(number) => (4, number.to_bits()),
-        OwnedValue::Duration(duration) => (3, nanoseconds(*duration)),
-        OwnedValue::Text(text) => {
-            bytes.push(5);
-            return write_text(text, bytes);
-        }
-        // Secrets are never taken; what a later kind of value is shall not be guessed.
-        _ => (0, 0),
-    };
-    bytes.push(kind);
-    bytes.extend(number.to_le_bytes());
-}
-
-/// A duration as a number.
-pub(crate) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// What is left to read.
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn truth(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = usize::try_from(self.number()?).ok()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        String::from_utf8(text.to_vec()).ok()
-    }
-
-    fn value(&mut self) -> Option<OwnedValue> {
-        let kind = self.byte()?;
-        if kind == 5 {
-            return self.text().map(Into::into);
-        }
-        let number = self.number()?;
-        match kind {
-            0 => Some(OwnedValue::Null),
-            1 => Some(OwnedValue::Bool(number != 0)),
-            2 => Some(OwnedValue::I64(i64::from_ne_bytes(number.to_ne_bytes()))),
-            3 => Some(OwnedValue::U64(number)),
-            4 => Some(OwnedValue::F64(f64::from_bits(number))),
-            _ => None,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use radiosonde_delivery::{Answer, Attempt, Encode, Request, Response, Timestamp,
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::{ApiKey, Properties, Property, USER_AGENT, write};
+use super::{ApiKey, Properties, USER_AGENT, write};
 use crate::event::{Place, PostHogEvent};
 use crate::events;
 
@@ -139,7 +139,7 @@ impl Serialize for Event<'_> {
         map.serialize_entry("properties", &Properties { event, added: &[], is_elsewhere })?;
         for (property, name) in BESIDE {
             if let Some(value @ OwnedValue::Text(_)) = event.find(Place::Property, property) {
-                map.serialize_entry(name, &Property(value))?;
+                map.serialize_entry(name, value)?;
             }
         }
         map.end()
@@ -158,10 +158,10 @@ impl Serialize for Options<'_> {
             }
             match self.0.find(Place::Property, property) {
                 Some(value @ OwnedValue::Bool(_)) if is_truth => {
-                    map.serialize_entry(name, &Property(value))?;
+                    map.serialize_entry(name, value)?;
                 }
                 Some(value @ OwnedValue::Text(_)) if !is_truth => {
-                    map.serialize_entry(name, &Property(value))?;
+                    map.serialize_entry(name, value)?;
                 }
                 _ => {}
             }

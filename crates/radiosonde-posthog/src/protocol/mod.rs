@@ -5,14 +5,12 @@ mod capture;
 
 use std::fmt;
 
-use radiosonde::OwnedValue;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub(crate) use batch::BatchProtocol;
 pub(crate) use capture::CaptureProtocol;
 
 use crate::event::{ALIAS, GROUP_IDENTIFY, Place, PostHogEvent};
-use crate::spooled::nanoseconds;
 
 /// What the server is told about who sends.
 pub(crate) const USER_AGENT: &str = concat!("radiosonde/", env!("CARGO_PKG_VERSION"));
@@ -92,7 +90,7 @@ impl Serialize for Properties<'_> {
             // An anonymous event is no person's, whatever somebody says.
             let is_said_below = key == "$process_person_profile" && event.is_personless();
             if !is_elsewhere(event, key) && !is_said_below {
-                map.serialize_entry(key, &Property(value))?;
+                map.serialize_entry(key, value)?;
             }
         }
         for (key, value) in added.iter().filter(|(key, _)| !has(key)) {
@@ -139,25 +137,7 @@ struct Object<'a> {
 
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.event.of(self.place).map(|(key, value)| (key, Property(value))))
-    }
-}
-
-/// Durations are integer nanoseconds, as everywhere; numbers that JSON does not have are null.
-struct Property<'a>(&'a OwnedValue);
-
-impl Serialize for Property<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            OwnedValue::Text(text) => serializer.serialize_str(text),
-            OwnedValue::Duration(duration) => serializer.serialize_u64(nanoseconds(*duration)),
-            OwnedValue::Bool(truth) => serializer.serialize_bool(*truth),
-            OwnedValue::I64(number) => serializer.serialize_i64(*number),
-            OwnedValue::U64(number) => serializer.serialize_u64(*number),
-            OwnedValue::F64(number) => serializer.serialize_f64(*number),
-            // Secrets are never taken; what a later kind of value is shall not be guessed.
-            _ => serializer.serialize_unit(),
-        }
+        serializer.collect_map(self.event.of(self.place))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use radiosonde::capture;
+use radiosonde::{OwnedValue, capture};
 use radiosonde_delivery::{Answer, Attempt, Encode, Request, Response, Verdict};
 use serde_json::{Value, json};
 
