@@ -7,6 +7,9 @@ use radiosonde::{Declaration, Event, Privacy, Value};
 use crate::metric::{Kind, Measurement, Metric, Tag};
 use crate::tags::TagSet;
 
+/// So many tags are looked up where they were; more are rare.
+pub(crate) const IN_PLACE: usize = 6;
+
 /// Why an event was not recorded in a metric that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -76,12 +79,34 @@ impl Metric {
         if self.has_functions {
             return guarded(|| self.evaluate(event, tags));
         }
-        let number = if self.kind == Kind::Counter { 1.0 } else { self.measure(event)? };
-        tags.clear();
-        if !self.fill_with_text(tags, event) {
-            self.fill(tags, event)?;
-        }
+        let number = self.number(event)?;
+        self.fill(tags, event)?;
         Ok(Some(number))
+    }
+
+    /// What [`Metric::extract`] finds in most events: nothing of the user's is to be called, and each tag is text, and where
+    /// it was in other events. `None` if it is not so, or if there is nothing to record. The texts may be too long to be kept.
+    #[inline(always)]
+    pub(crate) fn extract_in_place<'e, 't>(
+        &self,
+        event: &'e Event<'_>,
+        room: &'t mut [&'e str; IN_PLACE],
+    ) -> Option<(f64, &'t [&'e str])> {
+        if self.has_functions || event.name().declaration().is_some_and(has_secrets) {
+            return None;
+        }
+        let fields = event.metadata_fields().as_slice()?;
+        let texts = room.get_mut(..self.tags.len())?;
+        for (tag, place) in self.tags.iter().zip(&mut *texts) {
+            let Some(Value::Str(text)) = tag.place.value_in(fields) else { return None };
+            *place = text;
+        }
+        Some((self.number(event).ok()?, texts))
+    }
+
+    #[inline(always)]
+    fn number(&self, event: &Event<'_>) -> Result<f64, SkipReason> {
+        if self.kind == Kind::Counter { Ok(1.0) } else { self.measure(event) }
     }
 
     /// The number that is recorded for this one: converted, if it is one that the metric takes.
@@ -104,7 +129,7 @@ impl Metric {
         if !self.takes(event) {
             return Ok(None);
         }
-        let number = if self.kind == Kind::Counter { 1.0 } else { self.measure(event)? };
+        let number = self.number(event)?;
         self.fill(tags, event)?;
         Ok(Some(number))
     }
@@ -128,19 +153,6 @@ impl Metric {
             }
         };
         self.accept(number)
-    }
-
-    /// The usual case: all values are text, and where they were in other events. Otherwise what it did is to be done anew.
-    #[inline]
-    fn fill_with_text<'e>(&self, tags: &mut TagSet<'e>, event: &'e Event<'_>) -> bool {
-        let Some(fields) = event.metadata_fields().as_slice() else { return false };
-        for tag in &self.tags {
-            match tag.place.value_in(fields) {
-                Some(Value::Str(text)) => tags.push_text(text),
-                _ => return false,
-            }
-        }
-        !event.name().declaration().is_some_and(has_secrets)
     }
 
     #[inline(never)]

@@ -197,17 +197,17 @@ impl Text {
     fn is(&self, tags: &(impl TagTexts + ?Sized)) -> bool {
         let Self::Short { length, bytes } = self else { return self.is_long(tags) };
         // In a short text each length is one byte, so that no longer value is taken for one that is there.
-        let (text, mut at) = (&bytes[..usize::from(*length)], 0);
+        let mut left = &bytes[..usize::from(*length)];
         for value in tags.texts() {
-            let (value, start) = (value.as_bytes(), at + 1);
-            at = start + value.len();
-            let is_equal = text.get(start..at).is_some_and(|own| equal(own, value))
-                && usize::from(text[start - 1]) == value.len();
-            if !is_equal {
+            let value = value.as_bytes();
+            let Some((length, rest)) = left.split_first() else { return false };
+            let Some((own, rest)) = rest.split_at_checked(value.len()) else { return false };
+            if usize::from(*length) != value.len() || !equal(own, value) {
                 return false;
             }
+            left = rest;
         }
-        at == text.len()
+        left.is_empty()
     }
 
     #[inline(never)]

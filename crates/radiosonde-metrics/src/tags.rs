@@ -67,12 +67,6 @@ impl<'e> TagSet<'e> {
         })
     }
 
-    /// The values, if all of them are text of the event and lie side by side, which are quicker to go through.
-    #[inline]
-    pub(crate) fn as_slice(&self) -> Option<&[&'e str]> {
-        self.first.get(..self.count).filter(|_| self.places.is_empty())
-    }
-
     /// How many values there are.
     #[must_use]
     pub fn len(&self) -> usize {

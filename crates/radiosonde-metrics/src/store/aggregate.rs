@@ -12,7 +12,7 @@ use radiosonde_snapshot::Pin;
 
 use crate::cell::{Cells, Layout};
 use crate::events;
-use crate::extract::SkipReason;
+use crate::extract::{IN_PLACE, SkipReason};
 use crate::metric::{Kind, Metric};
 use crate::series::{Group, Series, TagTexts};
 use crate::snapshot::{MetricSnapshot, Values};
@@ -90,19 +90,23 @@ impl Aggregate {
     /// Records an event of the metric's.
     #[inline]
     pub(crate) fn record_event(&self, event: &Event<'_>) {
-        let mut tags = TagSet::new();
-        let recorded = match self.metric.extract(event, &mut tags) {
-            Ok(Some(number)) if tags.is_too_long() => self.record_beyond(number, Some(event)),
-            Ok(Some(number)) => match tags.as_slice() {
-                Some(texts) => self.record(texts, number, Some(event)),
-                None => self.record_written(&tags, number, event),
-            },
-            Ok(None) => Ok(()),
-            Err(reason) => Err(reason),
+        let recorded = match self.metric.extract_in_place(event, &mut [""; IN_PLACE]) {
+            Some((number, texts)) => self.record(texts, number, Some(event)),
+            None => self.record_extracted(event),
         };
         self.counts.count(Writing::start().slot, SEEN, 1);
         if let Err(reason) = recorded {
             self.skip(reason);
+        }
+    }
+
+    #[inline(never)]
+    fn record_extracted(&self, event: &Event<'_>) -> Result<(), SkipReason> {
+        let mut tags = TagSet::new();
+        match self.metric.extract(event, &mut tags)? {
+            Some(number) if tags.is_too_long() => self.record_beyond(number, Some(event)),
+            Some(number) => self.record(&tags, number, Some(event)),
+            None => Ok(()),
         }
     }
 
@@ -119,16 +123,6 @@ impl Aggregate {
             Some((group, offset)) => self.write(group, offset, number, event),
             None => self.record_anew(tags, number, event),
         }
-    }
-
-    #[inline(never)]
-    fn record_written(
-        &self,
-        tags: &TagSet<'_>,
-        number: f64,
-        event: &Event<'_>,
-    ) -> Result<(), SkipReason> {
-        self.record(tags, number, Some(event))
     }
 
     /// Records a number that comes from no event.

@@ -463,5 +463,6 @@ fn a_metric_that_skips_the_event_about_itself_does_not_go_on_for_ever() {
     assert!(skipped(&snapshot, "skips.of.nothing", SkipReason::MissingMeasurement) >= 2);
 }
 
+mod call_sites;
 mod lifetime;
 mod recording;
