@@ -1,0 +1,212 @@
+//! The thread that makes reports when they are due, hands them over, and writes the state.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
+use radiosonde::execute;
+use radiosonde_delivery::{DropReason, Queue};
+
+use crate::events;
+use crate::payload::Payload;
+use crate::random;
+use crate::schedule::milliseconds;
+use crate::shared::Shared;
+use crate::sink::{Sealed, Told};
+use crate::state::{Last, Outcome};
+use crate::store::REPORT;
+
+/// The longest sleep: what time it is may change at any moment, as when a machine wakes up.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// In milliseconds, how long a report may be on its way without anything being heard of it. Its delivery gives up long
+/// before, and says so.
+const UNHEARD_OF: u64 = 3_600_000;
+
+/// What the handle asks for.
+pub(crate) enum Command {
+    /// Send this now.
+    Send(Payload),
+    /// Write down what is known, then answer.
+    Flush(Sender<()>),
+    /// Look at the clock again.
+    Wake,
+}
+
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) queue: Queue<Sealed>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) told: Receiver<Told>,
+    /// Closed when everything ends.
+    pub(crate) stop: Receiver<()>,
+    pub(crate) saved_at: Instant,
+}
+
+impl Worker {
+    pub(crate) fn run(mut self) {
+        while matches!(self.stop.try_recv(), Err(TryRecvError::Empty)) {
+            hear(&self.shared, &self.told);
+            self.report_if_due();
+            self.try_again_if_due();
+            if self.saved_at.elapsed() >= self.shared.save_interval {
+                self.save_if_changed();
+            }
+            let sleep = self.sleep();
+            let (stop, told, commands) = (&self.stop, &self.told, &self.commands);
+            select! {
+                recv(stop) -> _ => {}
+                recv(told) -> told => told.into_iter().for_each(|told| settle(&self.shared, &told)),
+                recv(commands) -> command => command.into_iter().for_each(|command| self.obey(command)),
+                default(sleep) => {}
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Send(payload) => {
+                self.send(&payload);
+            }
+            Command::Flush(done) => {
+                hear(&self.shared, &self.told);
+                self.save_if_changed();
+                // Whoever asked may have given up.
+                let _ = done.try_send(());
+            }
+            Command::Wake => {}
+        }
+    }
+
+    fn sleep(&self) -> Duration {
+        let now = milliseconds(self.shared.clock.now());
+        let book = self.shared.book.lock();
+        let pending = book.last.as_ref().filter(|last| last.outcome == Outcome::Pending);
+        let next = pending.map_or(book.due.at, |last| book.due.at.min(last.again_at));
+        let due = Duration::from_millis(next.saturating_sub(now));
+        due.min(self.shared.save_interval).clamp(Duration::from_millis(1), LONGEST_SLEEP)
+    }
+
+    fn save_if_changed(&mut self) {
+        self.saved_at = Instant::now();
+        if self.shared.has_changed.load(Ordering::Acquire) {
+            self.shared.save();
+        }
+    }
+
+    fn report_if_due(&mut self) {
+        let (shared, now) = (Arc::clone(&self.shared), milliseconds(self.shared.clock.now()));
+        {
+            let mut book = shared.book.lock();
+            book.due = shared.schedule.checked(book.due, now, random::fraction());
+            if book.due.at > now {
+                return;
+            }
+            book.due = shared.schedule.next(book.due, now, random::fraction());
+        }
+        shared.has_changed.store(true, Ordering::Release);
+        if !shared.consent.is_given() {
+            return;
+        }
+        if let Some(payload) = shared.payload(&self.stop)
+            && !self.send(&payload)
+        {
+            shared.book.lock().due.at = shared.schedule.again(1, now);
+        }
+    }
+
+    /// Stores the report, and when the next one is due, before it hands the report over: a process that is killed in
+    /// between sends the same report again, and not another one. False if there is no room for it.
+    fn send(&mut self, payload: &Payload) -> bool {
+        let shared = &self.shared;
+        let now = milliseconds(shared.clock.now());
+        let recorded_at = milliseconds(payload.recorded_at());
+        // What is sent is stored, so that it can be shown.
+        let mut is_stored = shared.store.write(REPORT, payload.body().as_bytes()).is_ok();
+        if is_stored {
+            let last = Last {
+                recorded_at,
+                checksum: crc32fast::hash(payload.body().as_bytes()),
+                outcome: Outcome::Pending,
+                failures: 0,
+                again_at: now.saturating_add(UNHEARD_OF),
+            };
+            shared.book.lock().last = Some(last);
+            is_stored = shared.save();
+        }
+        if is_stored {
+            self.queue.try_push(Sealed { recorded_at, body: payload.body().into() });
+        } else {
+            let reason = "the state cannot be written";
+            execute!(events::NOT_SENT, {}, { reason: reason, again: true });
+        }
+        is_stored
+    }
+
+    fn try_again_if_due(&mut self) {
+        let shared = &self.shared;
+        let now = milliseconds(shared.clock.now());
+        let last = shared.book.lock().last.clone();
+        let Some(mut last) = last.filter(|last| last.outcome == Outcome::Pending) else { return };
+        if !shared.consent.is_given() {
+            // What was made with consent is not kept for a later one.
+            last.outcome = Outcome::Refused;
+        } else if last.again_at > now {
+            return;
+        } else {
+            last.again_at = shared.schedule.again(last.failures, now).max(now + UNHEARD_OF);
+        }
+        let stored = shared.store.read(REPORT).ok().flatten();
+        let body = stored.and_then(|bytes| String::from_utf8(bytes).ok());
+        let body = body.filter(|body| crc32fast::hash(body.as_bytes()) == last.checksum);
+        if body.is_none() {
+            shared.store.set_aside(REPORT, "it is not the report that was made");
+            last.outcome = Outcome::Refused;
+        }
+        let (recorded_at, outcome) = (last.recorded_at, last.outcome);
+        shared.book.lock().last = Some(last);
+        if let (true, Some(body), Outcome::Pending) = (shared.save(), body, outcome) {
+            self.queue.try_push(Sealed { recorded_at, body: body.into() });
+        }
+    }
+}
+
+/// Takes note of everything that was told so far.
+pub(crate) fn hear(shared: &Shared, told: &Receiver<Told>) {
+    told.try_iter().for_each(|told| settle(shared, &told));
+}
+
+/// Writes down what became of a report, at once.
+fn settle(shared: &Shared, told: &Told) {
+    let now = milliseconds(shared.clock.now());
+    let (recorded_at, outcome) = match told {
+        Told::Delivered { recorded_at, .. } => (*recorded_at, Outcome::Delivered),
+        Told::Lost { recorded_at, reason, .. } => {
+            let is_final =
+                matches!(reason, DropReason::Rejected | DropReason::TooLarge | DropReason::Invalid);
+            (*recorded_at, if is_final { Outcome::Refused } else { Outcome::Pending })
+        }
+    };
+    {
+        let mut book = shared.book.lock();
+        // Another report may have been made since.
+        let Some(last) = book.last.as_mut().filter(|last| last.recorded_at == recorded_at) else {
+            return;
+        };
+        last.outcome = outcome;
+        let is_cut_short = matches!(told, Told::Lost { reason: DropReason::Shutdown, .. });
+        if outcome == Outcome::Pending && !is_cut_short {
+            last.failures += 1;
+            last.again_at = shared.schedule.again(last.failures, now);
+        }
+    }
+    shared.save();
+    match told {
+        Told::Delivered { bytes, .. } => execute!(events::SENT, { bytes: *bytes as u64 }, {}),
+        Told::Lost { failure, .. } => {
+            let again = outcome == Outcome::Pending;
+            execute!(events::NOT_SENT, {}, { reason: failure, again: again });
+        }
+    }
+}
