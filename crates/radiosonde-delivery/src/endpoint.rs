@@ -67,6 +67,12 @@ impl Endpoint {
         if authority.host().is_empty() {
             return Err(EndpointError::Malformed);
         }
+        // Behind a password with a `/` in it what seems to be the host is a part of that.
+        let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if uri.path().contains('@') || !port.strip_prefix(':').is_none_or(is_port) {
+            return Err(EndpointError::Malformed);
+        }
         if authority.as_str().contains('@') || uri.query().is_some() || url.contains('#') {
             return Err(EndpointError::CarriesMore { host: authority.host().to_owned() });
         }
@@ -187,6 +193,10 @@ mod tests {
             "https://example.com/?key=hunter2",
             "https://example.com/#hunter2",
             "not a url hunter2",
+            "https://user:p@hunter2/2@example.com",
+            "https://user:p@ss@hunter2/@example.com",
+            "https://user:hunter2/2@example.com",
+            "http://localhost:hunter2/",
         ] {
             let error = Endpoint::parse(url).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");

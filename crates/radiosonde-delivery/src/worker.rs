@@ -12,7 +12,7 @@ use crate::clock::{Clock, after};
 use crate::delivery::Start;
 use crate::events;
 use crate::ledger::{DropReason, Dropped};
-use crate::options::Options;
+use crate::options::{Backoff, Options};
 use crate::queue::{Entry, Queue};
 use crate::random::Random;
 use crate::sink::{Answer, Attempt, Record, Sink, Verdict};
@@ -20,6 +20,9 @@ use crate::spool::source::{Source, Unreadable};
 
 /// How long a spool that cannot be read is left alone.
 const REREAD: Duration = Duration::from_secs(1);
+
+/// How many batches must be taken, after one was too large, before larger ones are tried again.
+const PROBATION: u32 = 64;
 
 /// What the worker is told from outside.
 pub(crate) enum Command {
@@ -65,6 +68,8 @@ pub(crate) struct Worker<R: Record, S: Sink<R>> {
     /// Nothing more will come.
     is_exhausted: bool,
     made_last_attempt: bool,
+    /// How many batches were taken since one was too large.
+    taken_since_too_large: u32,
     announced: Dropped,
 }
 
@@ -94,6 +99,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             closing: None,
             is_exhausted: false,
             made_last_attempt: false,
+            taken_since_too_large: 0,
             announced: Dropped::default(),
         }
     }
@@ -327,8 +333,9 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             self.queue.ledger.failed(reason);
             self.queue.ledger.retried();
             let wait = self.options.backoff.wait(failed, asked_for, self.random.fraction());
-            let until = after(self.clock.now(), wait);
-            self.pause(until, asked_for.is_some())?;
+            let now = self.clock.now();
+            let asked_for = asked_for.unwrap_or_default().min(Backoff::LONGEST_RETRY_AFTER);
+            self.pause(after(now, wait), after(now, asked_for))?;
             last = Some(attempt);
         }
     }
@@ -340,6 +347,13 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         self.settle(&batch);
         self.queue.ledger.succeeded(self.clock.system_now());
         batch.sent();
+        self.taken_since_too_large += 1;
+        if self.taken_since_too_large >= PROBATION {
+            // What was too large once need not be for ever: a proxy on the way may have been to blame.
+            self.taken_since_too_large = 0;
+            let doubled = self.options.batch_bytes.saturating_mul(2);
+            self.options.batch_bytes = doubled.min(self.queue.largest);
+        }
     }
 
     /// Writes down first that the batch needs no more sending: whoever sees it counted will not see it again.
@@ -379,6 +393,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         if why == DropReason::TooLarge {
             // So that every later batch does not have to be refused first.
             self.options.batch_bytes = self.options.batch_bytes.min(batch.bytes() / 2).max(1);
+            self.taken_since_too_large = 0;
         }
         self.queue.ledger.failed(reason);
         Some(batch.divide(|index, _| usize::from(index >= half)))
@@ -397,17 +412,18 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         (!left.is_zero()).then(|| left.min(self.options.request_timeout))
     }
 
-    /// Waits until `until`, or less long when a shutdown will not wait so long: then a wait of our own choosing is cut
-    /// short for one last attempt, one that the sink asked for is not.
-    fn pause(&mut self, until: Instant, asked_for: bool) -> ControlFlow<()> {
-        let over = self.clock.at(until);
+    /// Waits until `until`, or less long when a shutdown will not wait so long: then the wait is cut short for one last
+    /// attempt, but not for one before `earliest`, until when the sink asked to be left alone.
+    fn pause(&mut self, mut until: Instant, earliest: Instant) -> ControlFlow<()> {
+        let mut over = self.clock.at(until);
         loop {
-            if self.closing.is_some_and(|deadline| deadline <= until) {
-                if asked_for || self.made_last_attempt {
+            if let Some(deadline) = self.closing.filter(|deadline| *deadline <= until) {
+                if self.made_last_attempt || deadline <= earliest {
                     return ControlFlow::Break(());
                 }
                 self.made_last_attempt = true;
-                return ControlFlow::Continue(());
+                until = earliest;
+                over = self.clock.at(until);
             }
             select! {
                 recv(over) -> _ => return ControlFlow::Continue(()),

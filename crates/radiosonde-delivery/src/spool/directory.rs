@@ -30,7 +30,8 @@ pub(crate) trait Output: Send {
     /// Takes away what is behind `length`.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 
-    /// Makes sure that the bytes survive a power cut.
+    /// Makes sure that the bytes survive a power cut. Of a file that was removed, which no process will find again, it
+    /// says that it is not found.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -111,6 +112,12 @@ impl Output for SystemOutput {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.0.sync_data()?;
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::nlink(&self.0.metadata()?) == 0 {
+            let reason = "a file of the spool was removed while it was written";
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
+        Ok(())
     }
 }

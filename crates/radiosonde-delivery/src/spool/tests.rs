@@ -344,6 +344,28 @@ fn a_spool_that_is_in_use_is_an_error_that_says_so() {
     assert!(matches!(error, SpoolError::Io { .. }), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_somebody_removes_is_noticed_and_another_one_begun() {
+    let path = std::env::temp_dir().join(format!("radiosonde-removed-{}", std::process::id()));
+    let spool = Spool::new(&path);
+    let (mut writer, _reader) = spool.open().unwrap().split(&spool);
+    let ledger = Arc::new(Ledger::default());
+    let write = |writer: &mut Writer| {
+        let entry = Entry { record: "record".to_owned(), ticket: ledger.accept() };
+        writer.write(&mut VecDeque::from([entry]), NOW)
+    };
+    write(&mut writer).unwrap();
+    writer.sync().unwrap();
+    std::fs::remove_file(path.join(segments::name(0))).unwrap();
+    let error = writer.sync().unwrap_err();
+    assert!(error.to_string().contains("removed"), "{error}");
+    write(&mut writer).unwrap();
+    writer.sync().unwrap();
+    assert!(path.join(segments::name(1)).exists());
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
 /// What happens to a spool.
 #[derive(Clone, Debug)]
 enum Step {

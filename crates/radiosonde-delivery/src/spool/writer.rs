@@ -89,12 +89,18 @@ impl Writer {
         self.is_dirty
     }
 
+    /// Makes sure that what was written is there after a power cut, and that it is still there at all.
+    ///
+    /// # Errors
+    ///
+    /// When it is not. A file that somebody has removed is not written on.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if let Some(current) = self.current.as_mut().filter(|_| self.is_dirty) {
-            current.output.sync()?;
+        let synced = self.current.as_mut().map_or(Ok(()), |current| current.output.sync());
+        if synced.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            self.complete();
         }
-        self.is_dirty = false;
-        Ok(())
+        self.is_dirty = self.current.is_some() && synced.is_err();
+        synced
     }
 
     /// Turns records from the front into a chunk of frames, and says how many: as many as there is room for, but not

@@ -65,6 +65,24 @@ fn a_batch_that_is_too_large_is_split_and_later_ones_are_made_smaller() {
 }
 
 #[test]
+fn batches_grow_again_once_many_were_taken() {
+    let bench = Bench::new(Options::new().batch_records(8).batch_bytes(8).batch_delay(HOUR));
+    eight(&bench);
+    bench.answer(too_large());
+    for taken in 0..64 {
+        if taken >= 2 {
+            bench.push([1; 4]);
+        }
+        assert_eq!(bench.next_batch().len(), 4, "after {taken}");
+        bench.answer(Answer::Delivered);
+    }
+    bench.push([1; 4]);
+    assert!(bench.offered.recv_timeout(std::time::Duration::from_millis(20)).is_err());
+    bench.push([1; 12]);
+    assert_eq!(bench.next_batch().len(), 8, "as large as they may be, and no larger");
+}
+
+#[test]
 fn a_record_that_is_too_large_for_the_sink_is_dropped_alone() {
     let bench = Bench::new(one_by_one());
     bench.push([7, 8]);

@@ -314,6 +314,31 @@ fn a_shutdown_respects_the_wait_that_the_sink_asked_for() {
 }
 
 #[test]
+fn a_shutdown_waits_as_long_as_the_sink_asked_for_its_last_attempt() {
+    for asked_for in [0, 1] {
+        let asked_for = Duration::from_secs(asked_for);
+        let bench = Bench::new(one_by_one().backoff(Backoff::new().initial(HOUR).maximum(HOUR)));
+        bench.push([1]);
+        bench.next_batch();
+        bench.answer(retry(Some(asked_for)));
+        bench.next_wait();
+        let (clock, offered) = (bench.clock.clone(), bench.offered.clone());
+        let last = std::thread::spawn(move || {
+            if !asked_for.is_zero() {
+                assert_eq!(clock.set.recv_timeout(PATIENCE), Ok(asked_for));
+                assert!(offered.try_recv().is_err(), "it was asked to wait");
+                clock.advance(asked_for);
+            }
+            offered.recv_timeout(PATIENCE)
+        });
+        bench.answer(Answer::Delivered);
+        let report = bench.delivery.shutdown(PATIENCE);
+        assert_eq!((report.sent, report.dropped.total()), (1, 0), "{asked_for:?}");
+        assert_eq!(last.join().unwrap(), Ok(vec![1]));
+    }
+}
+
+#[test]
 fn dropping_the_delivery_flushes_within_its_deadline() {
     let bench = Bench::new(Options::new().batch_delay(HOUR).drop_deadline(PATIENCE));
     bench.push([1, 2]);
