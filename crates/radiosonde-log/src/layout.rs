@@ -8,7 +8,7 @@ use radiosonde_delivery::{Record, Timestamp};
 
 use crate::FAILURE;
 use crate::level::Level;
-use crate::text::{Shown, bare_or_quoted, class_of, quoted, write};
+use crate::text::{self, Shown, bare_or_quoted, class_of, quoted, write};
 use crate::unit::{Seconds, Unit, ends_span};
 
 /// A line, and what those want to know beside it who do not take it as text alone.
@@ -328,7 +328,7 @@ impl Layout {
                 write(line, format_args!("{value}"));
             }
             Value::F64(number) if self.is_json && !number.is_finite() => line.push_str("null"),
-            Value::F64(number) => write(line, format_args!("{number}")),
+            Value::F64(number) => text::number(line, number),
             Value::Secret => self.text(line, REDACTED),
             Value::Str(text) => self.text(line, &self.shown.clean(text)),
             _ => self.text(line, &self.shown.text_of(value)),

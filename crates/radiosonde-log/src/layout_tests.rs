@@ -72,6 +72,23 @@ fn a_line_for_people_is_time_severity_event_and_fields() {
 }
 
 #[test]
+fn very_large_and_very_small_numbers_have_an_exponent() {
+    let mut line = String::new();
+    for (number, text) in [
+        (0.0, "0"),
+        (-19.5, "-19.5"),
+        (1e15, "1000000000000000"),
+        (f64::MAX, "1.7976931348623157e308"),
+        (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+    ] {
+        line.clear();
+        text::number(&mut line, number);
+        assert_eq!(line, text);
+        assert_eq!(serde_json::from_str::<f64>(&line).unwrap().to_bits(), number.to_bits());
+    }
+}
+
+#[test]
 fn a_json_line_is_one_object() {
     let line = line(
         JSON,

@@ -143,6 +143,28 @@ pub(crate) fn bare_or_quoted(line: &mut String, text: &str) {
     }
 }
 
+/// Text for who shows it as it is: on one line, and without what steers a terminal.
+#[cfg(feature = "log")]
+pub(crate) fn on_one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(must_escape) {
+        return Cow::Borrowed(text);
+    }
+    let mut line = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if must_escape(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    Cow::Owned(line)
+}
+
+/// A number as JSON has it, too: with an exponent where it would have more digits than anybody reads.
+pub(crate) fn number(line: &mut String, number: f64) {
+    if number == 0.0 || (1e-5..1e16).contains(&number.abs()) || !number.is_finite() {
+        write(line, format_args!("{number}"));
+    } else {
+        write(line, format_args!("{number:e}"));
+    }
+}
+
 /// A JSON string.
 pub(crate) fn quoted(line: &mut String, text: &str) {
     line.push('"');

@@ -9,6 +9,7 @@ use crate::layout::{Layout, Line};
 use crate::level::Level;
 use crate::recursion::Busy;
 use crate::sink::{dropped, verdicts};
+use crate::text::on_one_line;
 
 fn level(level: Level) -> log::Level {
     match level {
@@ -35,16 +36,18 @@ pub(crate) struct FacadeSink {
 /// Hands the line over. A logger that panics costs this line alone.
 fn record(line: &Line) -> bool {
     let time = Timestamp(line.time).to_string();
+    // Many loggers show these as they are.
+    let event = on_one_line(line.event.as_str());
+    let correlation = line.correlation.as_deref().map(on_one_line);
     let duration = line.duration.map(|duration| duration.as_f64());
     let pairs = [
         Some(("time", log::kv::Value::from(time.as_str()))),
-        Some(("event", line.event.as_str().into())),
-        line.correlation.as_deref().map(|id| ("correlation_id", id.into())),
+        Some(("event", (&*event).into())),
+        correlation.as_deref().map(|id| ("correlation_id", id.into())),
         duration.map(|seconds| ("duration_s", seconds.into())),
     ];
     let pairs: Vec<_> = pairs.into_iter().flatten().collect();
-    let metadata =
-        log::Metadata::builder().level(level(line.level)).target(line.event.as_str()).build();
+    let metadata = log::Metadata::builder().level(level(line.level)).target(&event).build();
     let log = || {
         if is_enabled(line.level) && log::logger().enabled(&metadata) {
             log::logger().log(

@@ -117,3 +117,16 @@ fn a_logger_that_executes_events_does_not_make_a_loop() {
     assert!(left_out > 0, "the logger has executed an event");
     assert_eq!(logged("to_log.loop").len(), 1);
 }
+
+#[test]
+fn neither_the_target_nor_a_pair_can_forge_a_line_or_steer_a_terminal() {
+    let bus = Bus::new();
+    let log = start(&bus, Rule::events(["to_log.forge.**"]));
+    execute(&bus, "to_log.forge.é\n\u{1b}[2J", &[("correlation_id", "c\n\u{1b}[2J".into())]);
+    log.shutdown(PATIENCE);
+    let (_, target, text, pairs) = logged("to_log.forge").remove(0);
+    assert_eq!(target, "to_log.forge.é\\n\\u{1b}[2J");
+    assert!(pairs.contains(&("event".to_owned(), target)), "{pairs:?}");
+    assert!(pairs.contains(&("correlation_id".to_owned(), "c\\n\\u{1b}[2J".to_owned())));
+    assert!(!text.contains(char::is_control), "{text}");
+}
