@@ -1,6 +1,7 @@
 //! What PostHog refuses, found before it joins a batch: there one bad event can cost the whole request.
 
 use radiosonde::OwnedValue;
+use radiosonde_delivery::redact::without_queries;
 
 use crate::event::{
     ALIAS, ANONYMOUS_ID, GROUP_IDENTIFY, IDENTIFY, Place, PostHogEvent, SET, SET_ONCE,
@@ -62,6 +63,10 @@ pub(crate) fn problem(event: &PostHogEvent) -> Option<&'static str> {
         return Some(
             "its distinct id is empty, longer than 200 bytes, or no id but a word such as `null`",
         );
+    }
+    // It cannot be cut like other texts: two users' ids may differ in nothing else.
+    if event.distinct_id.as_deref().is_some_and(|id| *without_queries(id) != *id) {
+        return Some("its distinct id is a URL with a query, a fragment, a user or a password");
     }
     if event.of(Place::Property).any(|(key, _)| is_object(key)) {
         return Some(
@@ -135,6 +140,15 @@ mod tests {
         for id in ["user-42", "42", "üser", "00", &long[..200]] {
             assert!(is_distinct_id(id), "{id}");
         }
+    }
+
+    #[test]
+    fn an_id_that_is_a_url_with_secrets_is_refused_and_not_cut() {
+        for id in ["https://idp.example/me?token=planted", "https://me:planted@idp.example/"] {
+            let reason = problem(&PostHogEvent::new("it").distinct_id(id));
+            assert!(reason.is_some_and(|reason| !reason.contains("planted")), "{id}: {reason:?}");
+        }
+        assert_eq!(problem(&PostHogEvent::new("it").distinct_id("https://idp.example/me")), None);
     }
 
     #[test]
