@@ -261,6 +261,10 @@ fn what_a_killed_process_has_written_is_read_by_the_next() {
         for line in lines.by_ref().take(round * 7 % 23) {
             last = numbers(&line);
         }
+        if round == 0 {
+            let second = Builder::new(NOWHERE, &directory.0, None).start().unwrap_err();
+            assert!(matches!(second, StartError::InUse { .. }), "two processes at once: {second}");
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         // What it said before it died counts; of its last line only a part may be here.
