@@ -42,7 +42,7 @@ impl<R: Record> Delivery<R> {
     ///
     /// # Errors
     ///
-    /// When an option is zero that cannot be, or the thread cannot be started.
+    /// When an option cannot work, as one that is zero, or the thread cannot be started.
     pub fn start(
         reporter: impl Into<String>,
         options: Options,
@@ -68,6 +68,10 @@ impl<R: Record> Delivery<R> {
         R: Spooled,
     {
         let start = Start::new(reporter, options);
+        if let Some(option) = spool.zero() {
+            let (reporter, problem) = (start.reporter, "must not be zero");
+            return Err(StartError::Option { reporter, option, problem });
+        }
         match spool.open() {
             Ok(opened) => start.run_with_spool(spool, opened, sink),
             Err(error) => Err(StartError::Spool { reporter: start.reporter, error }),
@@ -212,8 +216,8 @@ impl Start {
 
     /// The queue, and where the commands that it and the delivery give arrive.
     fn queue<R: Record>(&self) -> Result<(Queue<R>, Receiver<Command>), StartError> {
-        if let Some(option) = self.options.problem() {
-            return Err(StartError::ZeroOption { reporter: self.reporter.clone(), option });
+        if let Some((option, problem)) = self.options.problem() {
+            return Err(StartError::Option { reporter: self.reporter.clone(), option, problem });
         }
         let (entries, leftovers) = bounded(self.options.queue_records);
         let (commands, commanded) = bounded(COMMANDS);
@@ -252,12 +256,14 @@ impl Start {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// An option is zero that must be at least one.
-    ZeroOption {
+    /// An option cannot work.
+    Option {
         /// Whose delivery it is.
         reporter: String,
         /// The option, as its setter is named.
         option: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
     },
     /// The spool cannot be used.
     Spool {
@@ -278,11 +284,8 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ZeroOption { reporter, option } => {
-                write!(
-                    f,
-                    "the delivery of `{reporter}` cannot work with `{option}` zero: set at least one"
-                )
+            Self::Option { reporter, option, problem } => {
+                write!(f, "the delivery of `{reporter}` cannot be started: `{option}` {problem}")
             }
             Self::Spool { reporter, error } => {
                 write!(f, "the delivery of `{reporter}` has no spool: {error}")
@@ -300,7 +303,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::ZeroOption { .. } => None,
+            Self::Option { .. } => None,
             Self::Spool { error, .. } => Some(error),
             Self::Thread { error, .. } => Some(error),
         }

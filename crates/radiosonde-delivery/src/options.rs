@@ -38,7 +38,8 @@ impl Options {
         }
     }
 
-    /// How many records may wait in the queue; what comes when it is full is dropped and counted.
+    /// How many records may wait in the queue, at most 16,777,216; what comes when it is full is dropped and counted. The
+    /// room for them is taken at the start.
     pub fn queue_records(mut self, records: usize) -> Self {
         self.queue_records = records;
         self
@@ -82,16 +83,19 @@ impl Options {
         self
     }
 
-    /// The first option that cannot work, by name.
-    pub(crate) fn problem(&self) -> Option<&'static str> {
-        let zero = [
-            ("queue_records", self.queue_records == 0),
-            ("batch_records", self.batch_records == 0),
-            ("batch_bytes", self.batch_bytes == 0),
-            ("request_timeout", self.request_timeout.is_zero()),
-            ("backoff.attempts", self.backoff.attempts == 0),
+    /// The first option that cannot work, by name, and what is wrong with it.
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str)> {
+        const ZERO: &str = "must not be zero";
+        let problems = [
+            ("queue_records", ZERO, self.queue_records == 0),
+            ("queue_records", "must not be more than 16,777,216", self.queue_records > 1 << 24),
+            ("batch_records", ZERO, self.batch_records == 0),
+            ("batch_bytes", ZERO, self.batch_bytes == 0),
+            ("request_timeout", ZERO, self.request_timeout.is_zero()),
+            ("backoff.attempts", ZERO, self.backoff.attempts == 0),
         ];
-        zero.into_iter().find_map(|(name, is_zero)| is_zero.then_some(name))
+        let mut problems = problems.into_iter().filter(|(.., is_wrong)| *is_wrong);
+        problems.next().map(|(name, problem, _)| (name, problem))
     }
 }
 
@@ -185,10 +189,12 @@ mod tests {
     #[test]
     fn an_option_that_cannot_work_is_named() {
         assert_eq!(Options::new().problem(), None);
-        assert_eq!(Options::new().queue_records(0).problem(), Some("queue_records"));
-        assert_eq!(
-            Options::new().backoff(Backoff::new().attempts(0)).problem(),
-            Some("backoff.attempts")
-        );
+        for (options, name) in [
+            (Options::new().queue_records(0), "queue_records"),
+            (Options::new().queue_records(usize::MAX), "queue_records"),
+            (Options::new().backoff(Backoff::new().attempts(0)), "backoff.attempts"),
+        ] {
+            assert_eq!(options.problem().map(|(name, _)| name), Some(name));
+        }
     }
 }

@@ -24,6 +24,9 @@ const SECRET_FRAGMENTS: [&str; 15] = [
     "signature",
 ];
 
+/// Keys that name secrets if there is nothing more to them.
+const SHORT_KEYS: [&str; 4] = ["auth", "pwd", "pass", "sig"];
+
 /// Whether a key looks as if its value were a secret, whatever its declared privacy.
 ///
 /// Case and separators do not matter. `token` alone is enough, so `token_count` is taken for a secret too: a number
@@ -38,7 +41,7 @@ const SECRET_FRAGMENTS: [&str; 15] = [
 pub fn looks_secret(key: &str) -> bool {
     let bare: String =
         key.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-    bare == "auth" || bare == "pwd" || SECRET_FRAGMENTS.iter().any(|secret| bare.contains(secret))
+    SHORT_KEYS.contains(&&*bare) || SECRET_FRAGMENTS.iter().any(|secret| bare.contains(secret))
 }
 
 /// The text without what URLs in it may hide: query strings, fragments, user names and passwords.
@@ -138,6 +141,8 @@ mod tests {
             "X-Amz-Signature",
             "auth",
             "pwd",
+            "PASS",
+            "sig",
         ] {
             assert!(looks_secret(key), "{key}");
         }

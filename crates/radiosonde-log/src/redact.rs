@@ -35,9 +35,6 @@ const PREFIXES: [&str; 24] = [
 /// What follows such a beginning is at least so long.
 const PREFIXED: usize = 12;
 
-/// Keys that name secrets in front of a `=` or a `:`, and might be anything elsewhere.
-const SHORT_KEYS: [&str; 4] = ["auth", "pwd", "pass", "sig"];
-
 /// The text with `[redacted]` for the secrets in it: values behind keys that look secret (`password=…`,
 /// `"api_key": "…"`, `--token …`), credentials behind `Bearer` and `Basic`, JWTs, tokens of well-known issuers, and
 /// private keys.
@@ -92,10 +89,8 @@ fn secret(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
     if let Some(credential) = credential(text, word, end) {
         return Some(credential);
     }
-    let (_, last) = word.rsplit_once('.').unwrap_or(("", word));
-    let is_key = looks_secret(word)
-        || SHORT_KEYS.iter().any(|key| last.trim_matches('-').eq_ignore_ascii_case(key));
-    if !is_key {
+    let last = word.rsplit_once('.').map(|(_, last)| last);
+    if !looks_secret(word) && !last.is_some_and(looks_secret) {
         return None;
     }
     let from = value_start(text, word, end)?;

@@ -73,6 +73,12 @@ impl Spool {
         self
     }
 
+    /// The option that leaves no room or no time for any record, by name.
+    pub(crate) fn zero(&self) -> Option<&'static str> {
+        let zero = [("spool.bytes", self.bytes == 0), ("spool.age", self.age.is_zero())];
+        zero.into_iter().find_map(|(name, is_zero)| is_zero.then_some(name))
+    }
+
     /// Takes the directory for this delivery alone.
     pub(crate) fn open(&self) -> Result<Opened, SpoolError> {
         let io = |error| SpoolError::Io { directory: self.directory.clone(), error };

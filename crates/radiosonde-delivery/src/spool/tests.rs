@@ -329,6 +329,24 @@ fn a_file_that_cannot_be_read_is_tried_again_and_in_the_end_given_up() {
 }
 
 #[test]
+fn a_spool_without_room_or_time_is_an_error_that_names_the_option() {
+    struct Nowhere;
+    impl crate::Sink<String> for Nowhere {
+        fn send(&mut self, _: &[String], _: &crate::Attempt) -> crate::Answer {
+            crate::Answer::Delivered
+        }
+    }
+    for (spool, option) in
+        [(spool().bytes(0), "`spool.bytes`"), (spool().age(Duration::ZERO), "`spool.age`")]
+    {
+        let started =
+            crate::Delivery::start_with_spool("test", Default::default(), &spool, Nowhere);
+        let error = started.unwrap_err().to_string();
+        assert!(error.contains(option), "{error}");
+    }
+}
+
+#[test]
 fn a_spool_that_is_in_use_is_an_error_that_says_so() {
     let path = std::env::temp_dir().join(format!("radiosonde-lock-{}", std::process::id()));
     let held = SystemDirectory::lock(&path).unwrap();

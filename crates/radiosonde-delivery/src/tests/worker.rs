@@ -437,8 +437,9 @@ fn an_option_that_cannot_work_is_an_error_that_names_it() {
     let (lost, _) = unbounded();
     let (timeouts, _) = unbounded();
     let sink = Scripted { offered, timeouts, answers, lost };
-    let error = Delivery::start("test", Options::new().queue_records(0), sink).unwrap_err();
-    assert!(error.to_string().contains("`queue_records`"), "{error}");
+    let error =
+        Delivery::start("test", Options::new().queue_records(usize::MAX), sink).unwrap_err();
+    assert!(error.to_string().contains("`queue_records` must not be more"), "{error}");
 }
 
 #[test]
