@@ -117,3 +117,18 @@ impl fmt::Display for SendError {
 }
 
 impl Error for SendError {}
+
+/// A flush that was not done in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushTimeout;
+
+impl fmt::Display for FlushTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the flush of the usage ping was not done in time: allow more time, or ask `stats` for the last failure",
+        )
+    }
+}
+
+impl Error for FlushTimeout {}

@@ -30,10 +30,10 @@ pub use builder::Builder;
 pub use definition::{
     Definition, DefinitionError, Definitions, MetricStatus, Source, TimeFrame, ValueType,
 };
-pub use error::{SendError, StartError};
+pub use error::{FlushTimeout, SendError, StartError};
 pub use metric::Metric;
 pub use payload::Payload;
-pub use radiosonde_delivery::{Backoff, FlushTimeout, Report};
+pub use radiosonde_delivery::{Backoff, Report};
 #[cfg(feature = "tls")]
 pub use radiosonde_delivery::{CertificateError, Certificates};
 pub use state::Outcome;

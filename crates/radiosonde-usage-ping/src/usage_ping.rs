@@ -8,10 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use radiosonde::Bus;
-use radiosonde_delivery::{Delivery, FlushTimeout, Report};
+use radiosonde_delivery::{Delivery, Report};
 
 use crate::builder::Builder;
-use crate::error::SendError;
+use crate::error::{FlushTimeout, SendError};
 use crate::payload::Payload;
 use crate::schedule::time;
 use crate::shared::Shared;
@@ -171,10 +171,12 @@ impl UsagePing {
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushTimeout> {
         let Ok(running) = &self.running else { return Ok(()) };
         let end = Instant::now() + deadline.min(Duration::from_secs(86_400));
-        running.write_down(end);
-        running.delivery.flush(end.saturating_duration_since(Instant::now()))?;
-        running.write_down(end);
-        Ok(())
+        let delivered = || {
+            let left = end.saturating_duration_since(Instant::now());
+            running.delivery.flush(left).is_ok()
+        };
+        let is_done = running.write_down(end) && delivered() && running.write_down(end);
+        if is_done { Ok(()) } else { Err(FlushTimeout) }
     }
 
     /// Counts no more, waits for a report that is on its way, writes the state, and comes back by the deadline but for the
@@ -200,7 +202,7 @@ impl UsagePing {
     pub(crate) fn wake(&self) {
         let running = self.running.as_ref().unwrap();
         running.commands.send(Command::Wake).unwrap();
-        running.write_down(Instant::now() + Duration::from_secs(20));
+        assert!(running.write_down(Instant::now() + Duration::from_secs(20)));
     }
 }
 
@@ -236,13 +238,11 @@ impl Running {
         }
     }
 
-    /// Waits until the worker has obeyed everything before, and has written the state.
-    fn write_down(&self, end: Instant) {
+    /// Waits until the worker has obeyed everything before, and has written the state. False if the time is up.
+    fn write_down(&self, end: Instant) -> bool {
         let (done, is_done) = bounded(1);
-        if self.commands.send_deadline(Command::Flush(done), end).is_ok() {
-            // Done or not, the time is up.
-            let _ = is_done.recv_deadline(end);
-        }
+        self.commands.send_deadline(Command::Flush(done), end).is_ok()
+            && is_done.recv_deadline(end).is_ok()
     }
 
     fn end(self, deadline: Duration) -> Stats {

@@ -219,3 +219,38 @@ fn people_are_shown_what_is_sent_and_what_it_means() {
     let shown = text.lines().filter(|line| line.starts_with("  ")).count();
     assert_eq!(shown, 3 + 8, "every value is shown: {text}");
 }
+
+#[test]
+fn two_reports_at_a_time_do_not_take_each_others_functions_for_hanging() {
+    let setup = Setup::new();
+    let (called, is_called) = crossbeam_channel::bounded(2);
+    let (go, told) = crossbeam_channel::bounded::<u64>(2);
+    let metrics = [
+        Metric::counter("counts.deploys", "a.b"),
+        Metric::distinct("counts.users", "a.b", "user"),
+        Metric::function("counts.projects", move |_| {
+            called.send(()).unwrap();
+            told.recv()
+        }),
+        Metric::setting("settings.edition", || "free"),
+    ];
+    let builder = setup.empty(NOWHERE).definitions("a.toml", FILE).metrics(metrics);
+    let ping = builder.function_timeout(PATIENCE).start().unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| preview(&ping));
+        is_called.recv().unwrap();
+        let (made, second) = crossbeam_channel::bounded(1);
+        let ping = &ping;
+        scope.spawn(move || made.send(preview(ping)).unwrap());
+        // It waits for the first one, however long that takes.
+        assert!(second.recv_timeout(Duration::from_millis(50)).is_err());
+        go.send(1).unwrap();
+        go.send(2).unwrap();
+        assert_eq!(first.join().unwrap()["counts"]["projects"], 1);
+        let second = second.recv().unwrap();
+        assert_eq!(
+            (&second["counts"]["projects"], &second["failures"]),
+            (&2.into(), &Json::from(Vec::<Json>::new()))
+        );
+    });
+}
