@@ -51,8 +51,8 @@ step_test() {
     if [ -z "${RADIOSONDE_PYTHON:-}" ]; then
         local python
         python="$(mkdir -p "$target/peers" && cd "$target/peers" && pwd)/python"
-        "$python/bin/python" -c "import prometheus_client, google.protobuf, posthog" 2>/dev/null ||
-            { python3 -m venv "$python" && "$python/bin/pip" install --quiet prometheus_client protobuf posthog; } || true
+        "$python/bin/python" -c "import prometheus_client, google.protobuf, posthog, snowplow_tracker" 2>/dev/null ||
+            { python3 -m venv "$python" && "$python/bin/pip" install --quiet prometheus_client protobuf posthog snowplow-tracker; } || true
         export RADIOSONDE_PYTHON=$python/bin/python
     fi
     # loom explores too much for a build without optimisation: it has a step of its own.

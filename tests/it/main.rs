@@ -11,5 +11,7 @@ mod peers;
 mod posthog;
 mod prometheus;
 mod pushgateway;
+mod receiver;
+mod snowplow;
 mod spool;
 mod tidy;

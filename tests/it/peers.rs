@@ -38,19 +38,19 @@ pub(crate) fn promtool() -> PathBuf {
     )
 }
 
-/// A Python with the packages `prometheus_client`, `protobuf` and `posthog`, running this program.
+/// A Python with the packages `prometheus_client`, `protobuf`, `posthog` and `snowplow-tracker`, running this program.
 pub(crate) fn python(program: &Path) -> Command {
     let python = find("RADIOSONDE_PYTHON", "python3");
     let usable = |python: &PathBuf| {
         let mut import = Command::new(python);
         import
-            .args(["-c", "import prometheus_client, google.protobuf, posthog"])
+            .args(["-c", "import prometheus_client, google.protobuf, posthog, snowplow_tracker"])
             .stderr(Stdio::null());
         import.status().is_ok_and(|status| status.success())
     };
     let python = python.filter(usable).expect(
-        "there is no Python with the packages `prometheus_client`, `protobuf` and `posthog`. `./ci.sh test` makes one; or \
-         name yours: RADIOSONDE_PYTHON=/path/to/python3",
+        "there is no Python with the packages `prometheus_client`, `protobuf`, `posthog` and `snowplow-tracker`. `./ci.sh \
+         test` makes one; or name yours: RADIOSONDE_PYTHON=/path/to/python3",
     );
     let mut command = Command::new(python);
     command.arg("-u").arg(program);

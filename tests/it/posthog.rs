@@ -1,8 +1,7 @@
 //! The PostHog reporter against PostHog's own Python client: the same calls, one receiver, and what arrives from both;
 //! and against requests recorded from it.
 
-mod calls;
-mod receiver;
+pub(crate) mod calls;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -17,27 +16,8 @@ use radiosonde::{Bus, EventName, ToValue as _};
 use radiosonde_posthog::{Alias, Backoff, DropReason, PostHog, PostHogEvent, Rule};
 use serde_json::{Value as Json, json};
 
+use crate::receiver::{Receiver, Request, recorded};
 use calls::{PATIENCE, Setting, V0, V1, builder, every_kind, make_ours, make_theirs};
-use receiver::{Receiver, Request};
-
-/// The request of a file in `tests/data/posthog`, one for each line.
-fn recorded(name: &str) -> Vec<Request> {
-    let text = crate::tidy::read(format!("tests/data/posthog/{name}.jsonl"));
-    let requests = text.lines().map(|line| {
-        let line: Json = serde_json::from_str(line).unwrap();
-        let headers = line["headers"].as_object().unwrap().iter();
-        Request {
-            path: line["path"].as_str().unwrap().to_owned(),
-            headers: headers
-                .map(|(name, value)| {
-                    (name.to_ascii_lowercase(), value.as_str().unwrap().to_owned())
-                })
-                .collect(),
-            body: line["body"].clone(),
-        }
-    });
-    requests.collect()
-}
 
 /// A time as every client writes it: UTC, and no more digits than it needs.
 fn comparable_time(time: &Json) -> String {
@@ -188,7 +168,7 @@ fn calls_arrive_as_they_were_recorded() {
     {
         let receiver = Receiver::start();
         make_ours(&receiver.url, setting, calls);
-        let theirs = recorded(name).remove(0);
+        let theirs = recorded(&format!("posthog/{name}")).remove(0);
         assert_same_requests(&receiver.requests()[0], &theirs);
         assert_same_events(&receiver.events(), &without_context(theirs.events().to_vec()), calls);
     }
@@ -196,7 +176,7 @@ fn calls_arrive_as_they_were_recorded() {
 
 #[test]
 fn posthogs_client_for_node_names_a_group_as_ours_does() {
-    let theirs = recorded("node").remove(0);
+    let theirs = recorded("posthog/node").remove(0);
     let calls = [json!({
         "call": "group_identify", "type": "organization", "key": "org-7", "set": {"name": "Acme"},
     })];
@@ -228,7 +208,7 @@ fn what_fails_is_repeated_as_it_was_recorded() {
         ("400", &[400], Some(DropReason::Rejected)),
     ];
     for (name, statuses, expected) in statuses {
-        let theirs = recorded(name);
+        let theirs = recorded(&format!("posthog/{name}"));
         let (ours, dropped) = requests_for(statuses);
         assert_eq!((ours.len(), dropped), (theirs.len(), expected), "{name}");
         for requests in [&ours, &theirs] {

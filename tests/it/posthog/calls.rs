@@ -148,7 +148,7 @@ fn object(value: &Json) -> Map<String, Json> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-pub(super) fn owned(value: &Json) -> OwnedValue {
+pub(crate) fn owned(value: &Json) -> OwnedValue {
     match value {
         Json::Bool(truth) => (*truth).into(),
         Json::String(text) => text.clone().into(),

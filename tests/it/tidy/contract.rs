@@ -8,7 +8,7 @@ use super::{assert_tidy, files, quoted, read, tests_in};
 const BUS: &str = "docs/src/reference/contract.md";
 
 /// The pages, and the letter that the numbers of their statements begin with.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     (BUS, "C"),
     ("docs/src/reference/contract-metrics.md", "M"),
     ("docs/src/reference/contract-prometheus.md", "P"),
@@ -16,6 +16,7 @@ const PAGES: [(&str, &str); 7] = [
     ("docs/src/reference/contract-delivery.md", "D"),
     ("docs/src/reference/contract-posthog.md", "H"),
     ("docs/src/reference/contract-usage-ping.md", "U"),
+    ("docs/src/reference/contract-snowplow.md", "S"),
 ];
 
 /// A row of a page: `| C1 | statement | `test_name` |`; a statement may be checked by several tests.

@@ -1,4 +1,4 @@
-//! A receiver in place of PostHog, which keeps what arrives.
+//! A receiver in place of what analytics are sent to, which keeps what arrives; and requests that were recorded.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,20 +10,21 @@ use serde_json::Value as Json;
 
 /// A request, decoded.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) path: String,
+pub(crate) struct Request {
+    pub(crate) path: String,
     /// By their names in lower case.
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Json,
+    pub(crate) headers: BTreeMap<String, String>,
+    /// Nothing where there is none.
+    pub(crate) body: Json,
 }
 
 impl Request {
-    pub(super) fn events(&self) -> &[Json] {
+    pub(crate) fn events(&self) -> &[Json] {
         self.body["batch"].as_array().unwrap()
     }
 
     /// A header, or nothing.
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
@@ -31,18 +32,18 @@ impl Request {
 /// What is answered to the request of that number, counted from 0: a status and a body.
 type Answer = dyn Fn(usize, &Request) -> (u16, String) + Send + Sync;
 
-pub(super) struct Receiver {
-    pub(super) url: String,
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Receiver {
     /// One that takes everything, and says so in both protocols.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::answering(|_, _| (200, "{\"status\":1,\"results\":{}}".to_owned()))
     }
 
-    pub(super) fn answering(
+    pub(crate) fn answering(
         answer: impl Fn(usize, &Request) -> (u16, String) + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -59,12 +60,12 @@ impl Receiver {
         Self { url, requests }
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
     /// All events of all requests.
-    pub(super) fn events(&self) -> Vec<Json> {
+    pub(crate) fn events(&self) -> Vec<Json> {
         self.requests().iter().flat_map(Request::events).cloned().collect()
     }
 }
@@ -105,5 +106,26 @@ fn read(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         let packed = std::mem::take(&mut body);
         GzDecoder::new(packed.as_slice()).read_to_end(&mut body).unwrap();
     }
-    Some(Request { path, headers, body: serde_json::from_slice(&body).unwrap() })
+    // A GET has none.
+    let body = if body.is_empty() { Json::Null } else { serde_json::from_slice(&body).unwrap() };
+    Some(Request { path, headers, body })
+}
+
+/// The requests of a file in `tests/data`, one for each line.
+pub(crate) fn recorded(name: &str) -> Vec<Request> {
+    let text = crate::tidy::read(format!("tests/data/{name}.jsonl"));
+    let requests = text.lines().map(|line| {
+        let line: Json = serde_json::from_str(line).unwrap();
+        let headers = line["headers"].as_object().unwrap().iter();
+        Request {
+            path: line["path"].as_str().unwrap().to_owned(),
+            headers: headers
+                .map(|(name, value)| {
+                    (name.to_ascii_lowercase(), value.as_str().unwrap().to_owned())
+                })
+                .collect(),
+            body: line["body"].clone(),
+        }
+    });
+    requests.collect()
 }

@@ -1,0 +1,105 @@
+//! The last thing that an event meets on the emitting thread: what every event has, the user's own filter, what is cut,
+//! and the check whether Snowplow would take it.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use radiosonde::{OwnedValue, execute};
+use radiosonde_delivery::permission::asks_not_to_be_tracked;
+use radiosonde_delivery::{DropReason, Queue};
+
+use crate::event::{SelfDescribing, SnowplowEvent};
+use crate::events;
+use crate::field::Field;
+use crate::protocol::Method;
+use crate::validate::problem;
+
+thread_local! {
+    /// Whether this thread is inside somebody's function: what that causes itself would have no end.
+    static IN_BEFORE_SEND: Cell<bool> = const { Cell::new(false) };
+}
+
+pub(crate) type BeforeSend = dyn Fn(SnowplowEvent) -> Option<SnowplowEvent> + Send + Sync;
+
+/// The way to the queue. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Outlet {
+    pub(crate) queue: Queue<SnowplowEvent>,
+    pub(crate) common: Arc<Common>,
+}
+
+/// What is the same for every event of a reporter.
+pub(crate) struct Common {
+    pub(crate) subject: Vec<(Field, OwnedValue)>,
+    pub(crate) entities: Vec<SelfDescribing>,
+    pub(crate) before_send: Option<Box<BeforeSend>>,
+    pub(crate) is_anonymous: bool,
+    pub(crate) allows_queries: bool,
+    pub(crate) method: Method,
+    pub(crate) event_bytes: usize,
+}
+
+impl Outlet {
+    pub(crate) fn take(&self, mut event: SnowplowEvent) {
+        let forbids = |data: &SelfDescribing| asks_not_to_be_tracked(data.get("do_not_track"));
+        if IN_BEFORE_SEND.get() || event.described().any(forbids) {
+            return;
+        }
+        let common = &*self.common;
+        for (field, value) in &common.subject {
+            if event.find(*field).is_none() {
+                event.set(*field, value.clone());
+            }
+        }
+        event.entities.extend_from_slice(&common.entities);
+        if let Some(before_send) = &common.before_send {
+            IN_BEFORE_SEND.set(true);
+            let filtered = catch_unwind(AssertUnwindSafe(|| before_send(event)));
+            IN_BEFORE_SEND.set(false);
+            match filtered {
+                Ok(Some(filtered)) => event = filtered,
+                Ok(None) => return self.queue.refuse(DropReason::Filtered),
+                Err(payload) => {
+                    self.queue.refuse(DropReason::Filtered);
+                    let reason = message(payload);
+                    return execute!(events::BEFORE_SEND_PANICKED, {}, { reason: reason });
+                }
+            }
+        }
+        if common.is_anonymous {
+            event.fields.retain(|(field, _)| !field.identifies());
+        }
+        event.clean(common.allows_queries);
+        if let Some(reason) = problem(&event) {
+            self.queue.refuse(DropReason::Invalid);
+            return execute!(events::INVALID, {}, { name: event.name(), reason: reason });
+        }
+        if common.method.size(&event) > common.event_bytes {
+            return self.queue.refuse(DropReason::TooLarge);
+        }
+        self.queue.try_push(event);
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// What a panic has said. What it has thrown otherwise is forgotten, as dropping it might panic again.
+fn message(payload: Box<dyn Any + Send>) -> String {
+    payload.downcast::<String>().map_or_else(
+        |payload| match payload.downcast::<&'static str>() {
+            Ok(text) => (*text).to_owned(),
+            Err(payload) => {
+                std::mem::forget(payload);
+                "a value that is not text".to_owned()
+            }
+        },
+        |text| *text,
+    )
+}
