@@ -252,9 +252,10 @@ impl SnowplowEvent {
         self.data().into_iter().chain(&self.entities)
     }
 
-    /// Cuts from its texts what URLs in them may hide; the queries of pages are left where they are allowed.
+    /// Cuts from its texts what URLs in them may hide; the queries of pages are left where they are allowed. Ids are
+    /// not cut: two users' ids may differ in nothing else.
     pub(crate) fn clean(&mut self, allows_queries: bool) {
-        for (field, value) in &mut self.fields {
+        for (field, value) in self.fields.iter_mut().filter(|(field, _)| !field.identifies()) {
             if allows_queries && field.is_url() {
                 rewrite(value, |text| Cow::Owned(with_query(text)));
             } else {

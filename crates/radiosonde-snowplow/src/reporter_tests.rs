@@ -242,7 +242,7 @@ fn queries_and_passwords_are_cut_from_urls_wherever_they_are() {
         let snowplow = builder
             .base64(false)
             .rule(page.entity("iglu:a/b/jsonschema/1-0-0", [("at", "user")]).allow_undeclared())
-            .rule(data.properties(["user"]).field(Field::UserId, "user").allow_undeclared())
+            .rule(data.properties(["user"]).field(Field::Language, "user").allow_undeclared())
             .start()
             .unwrap();
         execute_on(&bus, "a.b", url);
@@ -250,7 +250,7 @@ fn queries_and_passwords_are_cut_from_urls_wherever_they_are() {
         let (_, body) = requests.recv().unwrap();
         let [page, data] = &batch(&body)[..] else { panic!("{body}") };
         assert_eq!(page["url"], expected);
-        assert_eq!((&page["page"], &data["uid"]), (&"https://a.example/x".into(), &page["page"]));
+        assert_eq!((&page["page"], &data["lang"]), (&"https://a.example/x".into(), &page["page"]));
         let planted = body.matches("planted").count();
         assert_eq!(planted, usize::from(is_allowed), "{body}");
     }

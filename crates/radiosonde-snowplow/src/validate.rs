@@ -1,5 +1,8 @@
 //! What Snowplow would make a failed event of, found before it joins a batch: its collector says nothing of it.
 
+use radiosonde::OwnedValue;
+use radiosonde_delivery::redact::without_queries;
+
 use crate::event::{Kind, SnowplowEvent};
 use crate::field::Field;
 
@@ -26,6 +29,15 @@ pub(crate) fn problem(event: &SnowplowEvent) -> Option<String> {
         }
         if let Some(problem) = field.problem(value) {
             return Some(problem);
+        }
+        if let OwnedValue::Text(text) = value
+            && field.identifies()
+            && *without_queries(text) != **text
+        {
+            let name = field.wire_name();
+            return Some(format!(
+                "`{name}` must not be a URL with a query, a fragment, a user or a password"
+            ));
         }
     }
     if event.described().any(|described| !is_schema(&described.schema)) {
@@ -87,6 +99,20 @@ mod tests {
         ] {
             assert!(!is_schema(schema), "{schema}");
         }
+    }
+
+    #[test]
+    fn an_id_that_is_a_url_with_secrets_is_refused_and_not_cut() {
+        let with = |id| {
+            let mut event = SnowplowEvent::structured("a", "b").with(Field::NetworkUserId, id);
+            event.clean(true);
+            problem(&event)
+        };
+        for id in ["https://idp.example/me?token=planted", "https://me:planted@idp.example/"] {
+            let reason = with(id).unwrap();
+            assert!(reason.starts_with("`tnuid` ") && !reason.contains("planted"), "{reason}");
+        }
+        assert_eq!(with("https://idp.example/me"), None);
     }
 
     #[test]
