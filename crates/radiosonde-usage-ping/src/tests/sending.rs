@@ -58,6 +58,23 @@ fn a_report_is_sent_in_every_period_and_only_then() {
 }
 
 #[test]
+fn a_clock_that_is_put_right_does_not_put_the_next_report_off() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+    let now = setup.clock.now();
+    setup.clock.advance(WEEK * 1_000);
+    ping.wake();
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(server.connections(), 1);
+    setup.clock.set(now);
+    ping.wake();
+    assert!(ping.next_report().unwrap() <= now + WEEK + HOUR);
+    setup.until_due(&ping);
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
 fn a_report_that_does_not_arrive_is_tried_again_as_it_was() {
     let (setup, server) = (Setup::new(), Server::new(&[503, 503, 503, 503]));
     let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
