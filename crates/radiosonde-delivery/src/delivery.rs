@@ -193,6 +193,8 @@ impl Start {
             age: spool.age,
             written: is_written,
             health: Health::default(),
+            sync_interval: spool.sync_interval,
+            sync_due: None,
             _commands: told.clone(),
         };
         let worker = Worker::new(&self, sink, queue.clone(), entries, heard, Some(source));

@@ -361,6 +361,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         self.settled += batch.records().len();
         if let Some(spool) = self.spool.as_mut().filter(|_| batch.is_spooled()) {
             spool.settle(batch.places());
+            spool.sync_if_due(self.clock.now());
         }
     }
 

@@ -3,12 +3,13 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::reader::{Next, Reader};
 use crate::batch::{Place, Taken};
+use crate::clock::after;
 use crate::events;
 use crate::ledger::{DropReason, Ledger};
 use crate::worker::Command;
@@ -23,6 +24,9 @@ pub(crate) struct Source<R> {
     /// Receives when there may be more to read.
     pub(crate) written: Receiver<()>,
     pub(crate) health: Health,
+    /// How long what is settled may wait until it is safe from a power cut too.
+    pub(crate) sync_interval: Duration,
+    pub(crate) sync_due: Option<Instant>,
     /// Keeps the worker's commands from being disconnected by the end of the spooler.
     pub(crate) _commands: Sender<Command>,
 }
@@ -74,7 +78,16 @@ impl<R> Source<R> {
         self.health.heed(&self.reporter, &self.ledger, &settled);
     }
 
+    /// Syncs what is settled if some of that has waited long enough. It is not worth waking up for: all that a power cut
+    /// can cost here is duplicates.
+    pub(crate) fn sync_if_due(&mut self, now: Instant) {
+        if *self.sync_due.get_or_insert(after(now, self.sync_interval)) <= now {
+            self.sync();
+        }
+    }
+
     pub(crate) fn sync(&mut self) {
+        self.sync_due = None;
         let synced = self.reader.sync();
         self.health.heed(&self.reporter, &self.ledger, &synced);
     }

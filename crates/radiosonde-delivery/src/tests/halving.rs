@@ -67,6 +67,10 @@ fn a_batch_that_is_too_large_is_split_and_later_ones_are_made_smaller() {
 #[test]
 fn batches_grow_again_once_many_were_taken() {
     let bench = Bench::new(Options::new().batch_records(8).batch_bytes(8).batch_delay(HOUR));
+    for _ in 0..10 {
+        eight(&bench);
+        bench.answer(Answer::Delivered);
+    }
     eight(&bench);
     bench.answer(too_large());
     for taken in 0..64 {

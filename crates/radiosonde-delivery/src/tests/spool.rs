@@ -359,6 +359,30 @@ fn what_is_written_is_synced_when_the_interval_is_over() {
 }
 
 #[test]
+fn what_is_settled_is_synced_with_the_first_batch_after_the_interval_and_at_the_end() {
+    let directory = Memory::default();
+    let bench = Bench::new(&directory);
+    bench.push(["one", "two", "three", "four", "five"]);
+    bench.delivery.flush(PATIENCE).unwrap();
+    let left_after_one_more = || {
+        bench.answer(Answer::Delivered);
+        bench.next_batch();
+        let cut = directory.after_a_power_cut();
+        spool().open_in(Arc::new(cut)).unwrap().unwrap().retained
+    };
+    bench.next_batch();
+    assert_eq!([left_after_one_more(), left_after_one_more()], [4, 4], "the log begins synced");
+    bench.clock.advance(HOUR);
+    assert_eq!([left_after_one_more(), left_after_one_more()], [2, 2]);
+    bench.answer(Answer::Delivered);
+    bench.delivery.shutdown(PATIENCE);
+    assert_eq!(
+        spool().open_in(Arc::new(directory.after_a_power_cut())).unwrap().unwrap().retained,
+        0
+    );
+}
+
+#[test]
 fn a_spool_that_is_full_drops_and_counts_the_newest() {
     let bench = Bench::with(&Memory::default(), &spool().bytes(200), Options::new());
     bench.push(["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"]);
