@@ -1,7 +1,8 @@
 //! The same work through `radiosonde` and its peers, in one run, as Markdown tables.
 //!
 //! `cargo bench -p radiosonde-benches --bench side-by-side` prints the whole report about the bus,
-//! `--bench metrics` the one about metrics; `-- --help` lists what else there is. Every case runs in
+//! `--bench metrics` the one about metrics, `--features delivery --bench delivery` the one about
+//! delivery; `-- --help` lists what else there is. Every case runs in
 //! a child process of its own: a peer's global can be set only once, and no case sees the code
 //! layout, the caches or the allocator's state that another one left behind.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's way to say something")]
@@ -9,6 +10,8 @@
 mod callgrind;
 mod ceilings;
 mod contenders;
+#[cfg(feature = "delivery")]
+mod delivery;
 mod figures;
 mod measure;
 mod metrics;
@@ -16,6 +19,7 @@ mod report;
 mod run;
 mod tables;
 mod targets;
+mod verdicts;
 mod workload;
 
 use std::error::Error;
@@ -53,6 +57,12 @@ pub fn side_by_side(arguments: impl IntoIterator<Item = String>) -> ExitCode {
 /// The benchmark of metrics.
 pub fn metrics(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     answer(arguments, metrics::dispatch)
+}
+
+/// The benchmark of delivery.
+#[cfg(feature = "delivery")]
+pub fn delivery(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    answer(arguments, delivery::dispatch)
 }
 
 /// What a command line gets.

@@ -255,6 +255,16 @@ pub(crate) fn side_by_side<W: Display>(
     Ok(samples.into_iter().map(Samples::new).collect())
 }
 
+/// What of this process is in memory, exactly.
+pub(crate) fn resident_bytes() -> Result<f64, Box<dyn Error>> {
+    let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let kibibytes = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"))
+        .ok_or("no `Rss` in `/proc/self/smaps_rollup`")?;
+    Ok(kibibytes.parse::<f64>()? * 1024.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

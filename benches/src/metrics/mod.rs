@@ -4,7 +4,6 @@ mod libraries;
 mod library;
 mod probes;
 mod report;
-mod verdicts;
 mod work;
 
 use std::error::Error;

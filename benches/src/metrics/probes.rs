@@ -5,7 +5,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs;
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::library::{Library, Recorded, recorded};
 use super::work::request_of_series;
+use crate::measure::resident_bytes;
 use crate::workload::Request;
 
 /// What is recorded.
@@ -317,16 +317,6 @@ fn unread(library: &impl Library, samples: usize) -> Result<Vec<f64>, Box<dyn Er
     let (page, time) = timed_page(library);
     check(&page, 8, (requests.len() + samples) as u64)?;
     Ok(vec![grown / f64::from(1 << 20), milliseconds(time)])
-}
-
-/// What of this process is in memory, exactly.
-fn resident_bytes() -> Result<f64, Box<dyn Error>> {
-    let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
-    let kibibytes = rollup
-        .lines()
-        .find_map(|line| line.strip_prefix("Rss:")?.trim().strip_suffix(" kB"))
-        .ok_or("no `Rss` in `/proc/self/smaps_rollup`")?;
-    Ok(kibibytes.parse::<f64>()? * 1024.0)
 }
 
 #[cfg(test)]

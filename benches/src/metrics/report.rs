@@ -10,10 +10,10 @@ use super::libraries::{
     STORES, TRACING,
 };
 use super::probes::{Kind, Probe, Scale, Writers};
-use super::verdicts::Verdicts;
 use super::work::Work;
 use crate::measure::Plan;
 use crate::tables;
+use crate::verdicts::Verdicts;
 
 type Figures = crate::figures::Figures<Work>;
 

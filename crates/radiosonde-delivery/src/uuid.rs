@@ -61,16 +61,16 @@ impl Uuid {
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            id >> 96,
-            id >> 80 & 0xffff,
-            id >> 64 & 0xffff,
-            id >> 48 & 0xffff,
-            id & 0xffff_ffff_ffff
-        )
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        // In one piece, because it is written once for each record: `{:08x}` and the like take ten times as long.
+        let mut text = [b'-'; 36];
+        // Where the two digits of each byte are.
+        let places = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        for (byte, place) in self.to_bytes().into_iter().zip(places) {
+            text[place] = DIGITS[usize::from(byte >> 4)];
+            text[place + 1] = DIGITS[usize::from(byte & 0xf)];
+        }
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -89,6 +89,12 @@ mod tests {
         assert_eq!(&text[..8], format!("{:08x}", 1_795_226_006_750_u64 >> 16));
         assert_eq!(&text[14..18], "7800", "version 7, then half a millisecond of 4096");
         assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "variant of {text}");
+    }
+
+    #[test]
+    fn an_id_is_written_as_every_uuid_is() {
+        let id = Uuid(0x0123_4567_89ab_7def_8123_4567_89ab_cdef);
+        assert_eq!(id.to_string(), "01234567-89ab-7def-8123-456789abcdef");
     }
 
     #[test]

@@ -25,6 +25,10 @@ use crate::validate::{is_name, is_object};
 /// The largest event, and so the largest batch, in bytes: PostHog discards events of more than a megabyte.
 const LARGEST: usize = 900 * 1024;
 
+/// How many events a batch has at most: five times as many as PostHog's own clients send, because one batch is sent after
+/// the other, and each takes the time of a round trip.
+const BATCH: usize = 500;
+
 /// Everything a reporter needs to know before it starts.
 #[must_use]
 pub struct Builder {
@@ -60,7 +64,7 @@ impl Builder {
             url: url.into(),
             bus: radiosonde::global().clone(),
             rules: Vec::new(),
-            options: Options::new().batch_bytes(LARGEST),
+            options: Options::new().batch_records(BATCH).batch_bytes(LARGEST),
             allows_plain_http: false,
             do_not_track: do_not_track.is_some_and(|value| forbids_tracking(&value)),
             protocol: Protocol::default(),
@@ -100,7 +104,8 @@ impl Builder {
         self
     }
 
-    /// Changes the limits of the delivery, which are its defaults with 900 KiB for the largest event and batch.
+    /// Changes the limits of the delivery, which are its defaults with 500 events for a batch, and 900 KiB for the largest
+    /// event and batch.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -4,7 +4,7 @@ use radiosonde_delivery::{Answer, Attempt, Encode, Request, Response, Timestamp}
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::{ApiKey, Object, Properties, objects, write};
+use super::{ApiKey, Object, Properties, Shown, objects, write};
 use crate::event::{PostHogEvent, SET, SET_ONCE};
 
 /// Encodes batches as official clients of this protocol do.
@@ -46,7 +46,7 @@ impl Serialize for Body<'_> {
         let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("api_key", &self.protocol.key.0)?;
         map.serialize_entry("historical_migration", &self.protocol.is_historical)?;
-        map.serialize_entry("sent_at", &Timestamp(self.attempt.at).to_string())?;
+        map.serialize_entry("sent_at", &Shown(Timestamp(self.attempt.at)))?;
         map.serialize_entry("batch", &Batch(self.events))?;
         map.end()
     }
@@ -75,8 +75,8 @@ impl Serialize for Event<'_> {
         for (place, key) in objects(event).filter(|(_, key)| is_on_top(event, key)) {
             map.serialize_entry(key, &Object { event, place })?;
         }
-        map.serialize_entry("timestamp", &Timestamp(event.time).to_string())?;
-        map.serialize_entry("uuid", &event.uuid.to_string())?;
+        map.serialize_entry("timestamp", &Shown(Timestamp(event.time)))?;
+        map.serialize_entry("uuid", &Shown(event.uuid))?;
         map.end()
     }
 }

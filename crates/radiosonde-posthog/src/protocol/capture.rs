@@ -5,7 +5,7 @@ use radiosonde_delivery::{Answer, Attempt, Encode, Request, Response, Timestamp,
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::{ApiKey, Properties, USER_AGENT, write};
+use super::{ApiKey, Properties, Shown, USER_AGENT, write};
 use crate::event::{Place, PostHogEvent};
 use crate::events;
 
@@ -107,7 +107,7 @@ struct Body<'a> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("created_at", &Timestamp(self.attempt.first_at).to_string())?;
+        map.serialize_entry("created_at", &Shown(Timestamp(self.attempt.first_at)))?;
         if self.is_historical {
             map.serialize_entry("historical_migration", &true)?;
         }
@@ -131,9 +131,9 @@ impl Serialize for Event<'_> {
         let event = self.0;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("event", &event.name)?;
-        map.serialize_entry("uuid", &event.uuid.to_string())?;
+        map.serialize_entry("uuid", &Shown(event.uuid))?;
         map.serialize_entry("distinct_id", &event.wire_id())?;
-        map.serialize_entry("timestamp", &Timestamp(event.time).to_string())?;
+        map.serialize_entry("timestamp", &Shown(Timestamp(event.time)))?;
         map.serialize_entry("options", &Options(event))?;
         // Who sends is in a header.
         map.serialize_entry("properties", &Properties { event, added: &[], is_elsewhere })?;

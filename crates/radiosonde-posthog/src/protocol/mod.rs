@@ -72,6 +72,15 @@ fn write(body: &impl Serialize, bytes: &mut Vec<u8>) {
     debug_assert!(written.is_ok());
 }
 
+/// What is displayed, as text.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// The `properties` of an event, but for those that a protocol has elsewhere.
 struct Properties<'a> {
     event: &'a PostHogEvent,
