@@ -259,4 +259,5 @@ fn nothing_leaves_for_an_endpoint_that_the_operator_did_not_name() {
         }
     }
     assert!(radiosonde_posthog::PostHog::from_env("NOBODY_HAS_SET_THIS").unwrap().is_none());
+    assert!(radiosonde_snowplow::Snowplow::from_env("NOBODY_HAS_SET_THIS").unwrap().is_none());
 }

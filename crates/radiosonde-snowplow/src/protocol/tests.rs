@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
-use radiosonde_delivery::{Record as _, Uuid};
+use radiosonde_delivery::Uuid;
 use serde_json::{Value, json};
 
 use super::*;
@@ -177,6 +177,44 @@ fn numbers_are_as_short_as_they_can_be_and_durations_nanoseconds() {
     assert_eq!(data["data"]["data"], json!({"amount": 19.5, "ratio": null, "took": 1_000_000}));
 }
 
+/// Every way in which an event can be sent.
+fn settings() -> impl Iterator<Item = TrackerProtocol> {
+    [Method::Post, Method::Get].into_iter().flat_map(|method| {
+        [false, true].map(|is_base64| TrackerProtocol { method, is_base64, ..protocol() })
+    })
+}
+
+/// How long the event is on the wire.
+fn length(protocol: &mut TrackerProtocol, event: &SnowplowEvent) -> usize {
+    let attempt = Attempt::first(time(), TIMEOUT);
+    let request = request(protocol, std::slice::from_ref(event), &attempt);
+    match request.query() {
+        Some(query) => query.len(),
+        // What is around the batch is not part of the event.
+        None => request.body.len() - 94,
+    }
+}
+
+#[test]
+fn every_character_is_measured_as_what_it_takes() {
+    for character in
+        ["\"", "\\", "\n", "\u{1}", "\u{7f}", "a", "~", " ", "%", "&", "ü", "\u{1F600}"]
+    {
+        let text = character.repeat(10_000);
+        for event in [
+            SnowplowEvent::page_view(text.clone()),
+            SnowplowEvent::self_describing(order().property("text", text.clone())),
+            SnowplowEvent::page_view("x").entity(order().property(text, 1)),
+        ] {
+            for mut protocol in settings() {
+                let (exact, measured) =
+                    (length(&mut protocol, &event), protocol.method.size(&event));
+                assert!(exact <= measured, "{character:?}: {exact} of {measured} by {protocol:?}");
+            }
+        }
+    }
+}
+
 /// Whatever people write, and what is long to write down.
 fn any_value() -> impl Strategy<Value = OwnedValue> {
     prop_oneof![
@@ -218,27 +256,12 @@ proptest! {
 
     #[test]
     fn an_event_is_never_longer_than_it_is_measured(event in any_event()) {
-        let attempt = Attempt::first(time(), TIMEOUT);
-        let longest = "~".repeat(128);
-        for is_base64 in [false, true] {
-            let mut protocol = TrackerProtocol {
-                app_id: "&".repeat(255),
-                namespace: longest.clone(),
-                method: Method::Post,
-                is_base64,
-                is_anonymous: false,
-            };
-            let exact = request(&mut protocol, std::slice::from_ref(&event), &attempt).body.len();
-            // What is around the batch is not part of the event.
-            let exact = exact - 94;
-            let measured = event.size();
-            prop_assert!(exact <= measured, "posted: {exact} of {measured}");
-            prop_assert!(measured <= 3 * exact, "posted: {exact} of {measured}");
-            protocol.method = Method::Get;
-            let request = request(&mut protocol, std::slice::from_ref(&event), &attempt);
-            let (exact, measured) = (request.query().unwrap().len(), Method::Get.size(&event));
-            prop_assert!(exact <= measured, "in a query: {exact} of {measured}");
-            prop_assert!(measured <= 5 * exact, "in a query: {exact} of {measured}");
+        for protocol in settings() {
+            let (app_id, namespace) = ("&".repeat(255), "~".repeat(128));
+            let mut protocol = TrackerProtocol { app_id, namespace, ..protocol };
+            let (exact, measured) = (length(&mut protocol, &event), protocol.method.size(&event));
+            prop_assert!(exact <= measured, "{exact} of {measured} by {protocol:?}");
+            prop_assert!(measured <= 5 * exact, "{exact} of {measured} by {protocol:?}");
         }
     }
 }
