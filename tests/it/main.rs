@@ -6,12 +6,14 @@
 )]
 
 mod exposition;
+mod faults;
 mod invariants;
 mod peers;
 mod posthog;
 mod prometheus;
 mod pushgateway;
 mod receiver;
+mod secrets;
 mod snowplow;
 mod spool;
 mod tidy;

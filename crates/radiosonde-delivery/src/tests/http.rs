@@ -5,7 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::read::GzDecoder;
 
-use super::loopback::{Fault, Lines, Loopback};
+use super::lines::Lines;
+use super::loopback::{Fault, Loopback};
 use crate::{
     Answer, Attempt, Backoff, Delivery, DropReason, Encode, HttpSink, Options, Report, Request,
     Response, Verdict,

@@ -1,12 +1,11 @@
-//! A server on this machine that misbehaves in every way that a sink can.
+//! A server on this machine that misbehaves in every way that a sink can. The tests of the workspace have it, too, so that it
+//! needs nothing but the standard library.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-
-use crate::{Attempt, Encode, Endpoint, Request};
 
 /// What is done with one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,18 +46,9 @@ impl Seen {
         })
     }
 
-    /// The records of a body of [`Lines`].
+    /// The records of a body that has one a line.
     pub(crate) fn lines(&self) -> Vec<String> {
         String::from_utf8(self.body.clone()).unwrap().lines().map(str::to_owned).collect()
-    }
-}
-
-/// One record a line.
-pub(crate) struct Lines;
-
-impl Encode<String> for Lines {
-    fn encode(&mut self, records: &[String], _attempt: &Attempt, request: &mut Request) {
-        request.body.extend_from_slice(records.join("\n").as_bytes());
     }
 }
 
@@ -94,10 +84,6 @@ impl Loopback {
         Self { url, state }
     }
 
-    pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint::parse(&self.url).unwrap()
-    }
-
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().seen.clone()
     }
@@ -112,8 +98,12 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     match fault {
         Fault::Down => return,
         Fault::Reset => {
-            // What is closed with something unread is reset.
-            let _ = stream.read(&mut [0; 8]);
+            // What is closed with something unread is reset: nearly all of the body is.
+            let (mut read, mut byte) = (Vec::new(), [0]);
+            while !read.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|it| it == 1) {
+                read.extend(byte);
+            }
+            let _ = stream.read(&mut byte);
             return;
         }
         Fault::HalfClosed => {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::loopback::{Fault, Lines, Loopback};
+use super::lines::Lines;
+use super::loopback::{Fault, Loopback};
 use super::memory::Memory;
 use crate::clock::SystemClock;
 use crate::delivery::Start;
@@ -69,14 +71,27 @@ fn run(
         }
     };
     let delivery = delivery.unwrap();
-    let pushed = delivery.queue();
-    let pusher = std::thread::spawn(move || {
-        (0..records).for_each(|number| pushed.try_push(format!("record {number}")));
-    });
+    // Counted apart from the delivery's own account, before and after each record.
+    let (begun, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let pusher = {
+        let (queue, begun, done) = (delivery.queue(), Arc::clone(&begun), Arc::clone(&done));
+        std::thread::spawn(move || {
+            for number in 0..records {
+                begun.fetch_add(1, SeqCst);
+                queue.try_push(format!("record {number}"));
+                done.fetch_add(1, SeqCst);
+                std::thread::yield_now();
+            }
+        })
+    };
     let mut last = Report::default();
     while last.accepted() < records as u64 || last.retained > 0 {
-        let _ = delivery.flush(PATIENCE);
+        // Short, so that the account is read in the middle of everything.
+        let _ = delivery.flush(Duration::from_millis(1));
+        let at_least = done.load(SeqCst);
         let report = delivery.stats();
+        let at_most = begun.load(SeqCst);
+        assert!((at_least..=at_most).contains(&report.accepted()), "{report}");
         assert!(report.sent >= last.sent && report.accepted() >= last.accepted(), "{report}");
         assert!(report.dropped.total() >= last.dropped.total(), "{report}");
         last = report;

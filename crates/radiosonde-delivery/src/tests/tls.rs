@@ -11,7 +11,8 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::loopback::{Lines, read_request};
+use super::lines::Lines;
+use super::loopback::read_request;
 use crate::{Backoff, Certificates, Delivery, DropReason, Endpoint, HttpSink, Options, Report};
 
 const PATIENCE: Duration = Duration::from_secs(20);

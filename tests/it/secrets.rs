@@ -1,0 +1,221 @@
+//! Secrets that are planted in an event, in a URL and in what a reporter is configured with: no sink lets one out.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use radiosonde::{Secret, execute};
+use radiosonde_delivery::Backoff;
+use radiosonde_log::Log;
+use radiosonde_metrics::counter;
+use radiosonde_posthog::{PostHog, PostHogEvent, Protocol};
+use radiosonde_prometheus::Prometheus;
+use radiosonde_snowplow::{Field, Method, Snowplow};
+
+use crate::faults::loopback::{Fault, Loopback};
+
+/// What must be nowhere.
+const PLANTED: &str = "pl4nted";
+
+/// What must be where a request carries it, and nowhere else.
+const KEY: &str = "phc_k3yk3yk3y";
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+radiosonde::declare! {
+    /// The events of these tests.
+    static EVENTS;
+
+    /// Somebody has signed in.
+    event SIGN_IN = "planted.user.sign_in" {
+        measurements: {
+            /// Always 1.
+            count: "event",
+        },
+        metadata: {
+            /// Who.
+            user_id: identifier,
+            /// The page on which it was.
+            page,
+            /// The session's cookie.
+            session: secret,
+            /// Declared as if it were for everybody.
+            wrapped,
+        },
+    }
+}
+
+/// The event is on the bus that all of these tests have: one of them at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One event with a secret by its key's class, by its type and in a URL.
+fn sign_in() {
+    assert!(EVENTS.len() == 1);
+    execute!(
+        SIGN_IN,
+        { count: 1 },
+        {
+            user_id: "user-1",
+            page: page(),
+            session: PLANTED,
+            wrapped: &Secret::from(PLANTED),
+        }
+    );
+}
+
+fn page() -> String {
+    format!("https://user:{PLANTED}@a.example/page?key={PLANTED}#{PLANTED}")
+}
+
+/// All events of our own while `work` runs, as they are seen by whoever listens.
+fn told_while(id: &str, work: impl FnOnce()) -> String {
+    let told = Arc::new(Mutex::new(String::new()));
+    let hears = Arc::clone(&told);
+    radiosonde::attach(id, "telemetry.**", move |event| {
+        hears.lock().unwrap().push_str(&format!("{:?}\n", event.to_owned()));
+    })
+    .unwrap();
+    work();
+    radiosonde::detach(id).unwrap();
+    std::mem::take(&mut told.lock().unwrap())
+}
+
+/// Fails if a planted secret is in what a sink has let out, or if the event is not.
+fn assert_clean(sink: &str, shown: &str) {
+    assert!(shown.contains("user-1"), "{sink} has not shown the event: {shown}");
+    assert!(!shown.contains(PLANTED), "{sink} has shown a secret: {shown}");
+}
+
+/// A writer that others can look into.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_planted_secret_is_in_no_line_of_the_log() {
+    let _turn = turn();
+    for is_json in [true, false] {
+        let lines = Shared::default();
+        let builder = Log::builder().events(["planted.**"]).writer(lines.clone());
+        let builder = builder.id(format!("log-of-secrets-{is_json}"));
+        let log = if is_json { builder.json() } else { builder.human() }.start().unwrap();
+        sign_in();
+        let shown = format!("{log:?}");
+        let report = log.shutdown(DEADLINE);
+        assert_eq!(report.sent, 1, "{report}");
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_clean("the log", &lines);
+        assert!(!shown.contains(PLANTED), "{shown}");
+    }
+}
+
+#[test]
+fn a_planted_secret_is_in_no_request_to_posthog_and_its_key_only_where_it_belongs() {
+    let _turn = turn();
+    let faults = [Fault::Well, Fault::Status(401, None), Fault::Garbage];
+    for (protocol, fault) in
+        [Protocol::V0, Protocol::V1].into_iter().flat_map(|it| faults.clone().map(|f| (it, f)))
+    {
+        let server = Loopback::new([fault]);
+        let mut shown = String::new();
+        let told = told_while("secrets-of-posthog", || {
+            let keys = ["page", "session", "wrapped", "count"];
+            let rule = radiosonde_posthog::Rule::event("planted.user.sign_in")
+                .distinct_id("user_id")
+                .properties(keys);
+            let posthog = PostHog::builder(KEY, &server.url)
+                .id("posthog-of-secrets")
+                .protocol(protocol)
+                .rule(rule)
+                .options(|options| options.backoff(Backoff::new().attempts(1)))
+                .start()
+                .unwrap();
+            sign_in();
+            let own = PostHogEvent::new("own").distinct_id("user-1").property("page", page());
+            posthog.capture(own);
+            let _ = posthog.flush(DEADLINE);
+            shown = format!("{posthog:?} {:?} {}", posthog.stats(), posthog.stats());
+            let report = posthog.shutdown(DEADLINE);
+            assert_eq!((report.accepted(), report.retained), (2, 0), "{report}");
+        });
+        let seen = server.seen();
+        assert!(!seen.is_empty());
+        for request in seen {
+            let body = String::from_utf8(request.body).unwrap();
+            assert_clean("PostHog's request", &format!("{}{body}", request.head));
+            let line = request.head.lines().next().unwrap();
+            assert!(!line.contains(KEY), "the key is in the URL: {line}");
+        }
+        for text in [shown, told] {
+            assert!(!text.contains(PLANTED) && !text.contains(KEY), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_planted_secret_is_in_no_request_to_snowplow() {
+    let _turn = turn();
+    for method in [Method::Post, Method::Get] {
+        let server = Loopback::new([Fault::Status(503, None)]);
+        let mut shown = String::new();
+        let told = told_while("secrets-of-snowplow", || {
+            let rule = radiosonde_snowplow::Rule::event("planted.user.sign_in")
+                .self_describing("iglu:com.example/sign_in/jsonschema/1-0-0")
+                .field(Field::UserId, "user_id")
+                .properties(["page", "session", "wrapped", "count"]);
+            let backoff = Backoff::new().initial(Duration::ZERO);
+            let snowplow = Snowplow::builder(&server.url, "secrets")
+                .id("snowplow-of-secrets")
+                .method(method)
+                .base64(false)
+                .rule(rule)
+                .options(|options| options.backoff(backoff))
+                .start()
+                .unwrap();
+            sign_in();
+            let _ = snowplow.flush(DEADLINE);
+            shown = format!("{snowplow:?} {:?} {}", snowplow.stats(), snowplow.stats());
+            let report = snowplow.shutdown(DEADLINE);
+            assert_eq!((report.sent, report.retries), (1, 1), "{report}");
+        });
+        for request in server.seen() {
+            let body = String::from_utf8(request.body).unwrap();
+            assert_clean("Snowplow's request", &format!("{}{body}", request.head));
+        }
+        for text in [shown, told] {
+            assert!(!text.contains(PLANTED), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_planted_secret_is_on_no_page_for_prometheus() {
+    let _turn = turn();
+    let tags = ["user_id", "session", "wrapped"];
+    let prometheus = Prometheus::builder()
+        .metrics([counter("planted.user.sign_in.count").tags(tags)])
+        .listen("127.0.0.1:0")
+        .bearer_token(PLANTED)
+        .start()
+        .unwrap();
+    sign_in();
+    for accept in ["text/plain", "application/openmetrics-text"] {
+        let page = String::from_utf8(prometheus.render(Some(accept), None).body).unwrap();
+        assert_clean("the page", &page);
+    }
+    let shown = format!("{prometheus:?}");
+    assert!(!shown.contains(PLANTED), "{shown}");
+}
