@@ -364,6 +364,28 @@ fn a_spool_that_is_in_use_is_an_error_that_says_so() {
 
 #[cfg(unix)]
 #[test]
+fn a_spool_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let path = std::env::temp_dir().join(format!("radiosonde-modes-{}", std::process::id()));
+    let spool = Spool::new(&path);
+    let (mut writer, mut reader) = spool.open().unwrap().split(&spool);
+    let ledger = Arc::new(Ledger::default());
+    let entry = || Entry { record: "record".to_owned(), ticket: ledger.accept() };
+    writer.write(&mut VecDeque::from([entry(), entry()]), NOW).unwrap();
+    reader.settle(&[Place { number: 0, since: NOW }]).unwrap();
+    let files = std::fs::read_dir(&path).unwrap().map(|file| file.unwrap().path());
+    let files: Vec<_> = files.chain([path.clone()]).collect();
+    assert_eq!(files.len(), 4, "the lock, the log, a segment and the directory: {files:?}");
+    for file in files {
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o} {}", file.display());
+    }
+    std::fs::remove_dir_all(&path).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
 fn a_file_that_somebody_removes_is_noticed_and_another_one_begun() {
     let path = std::env::temp_dir().join(format!("radiosonde-removed-{}", std::process::id()));
     let spool = Spool::new(&path);

@@ -308,6 +308,19 @@ fn a_flush_and_a_shutdown_with_a_full_disk_wait_for_the_sink() {
 }
 
 #[test]
+fn a_flush_fails_when_what_was_written_cannot_be_synced() {
+    let directory = Memory::default();
+    let bench = Bench::new(&directory);
+    bench.push(["synced"]);
+    bench.delivery.flush(PATIENCE).unwrap();
+    directory.lock().breaks_syncs = true;
+    bench.push(["not"]);
+    assert_eq!(bench.delivery.flush(PATIENCE).unwrap_err().retained, 2);
+    directory.lock().breaks_syncs = false;
+    bench.delivery.flush(PATIENCE).unwrap();
+}
+
+#[test]
 fn records_that_cannot_be_read_back_are_dropped_counted_and_said() {
     let directory = Memory::default();
     let bench = Bench::new(&directory);
