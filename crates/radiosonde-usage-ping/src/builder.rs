@@ -28,14 +28,11 @@ use crate::metric::{Instrument, Metric};
 use crate::random;
 use crate::schedule::{Schedule, milliseconds};
 use crate::shared::Shared;
-use crate::sink::{Bytes, Post, Sealed, Told, USER_AGENT};
+use crate::sink::{Bytes, LARGEST, Post, Sealed, Told, USER_AGENT};
 use crate::state::{self, Book, Outcome};
 use crate::store::{INSTALLATION, STATE, Store};
 use crate::usage_ping::{Attached, Running, UsagePing};
 use crate::worker::{Command, Worker};
-
-/// The largest report, in bytes.
-const LARGEST: usize = 1 << 20;
 
 /// How many reports, and how many commands, may wait.
 const WAITING: usize = 8;

@@ -9,6 +9,9 @@ use crate::consent::Consent;
 
 pub(crate) const USER_AGENT: &str = concat!("radiosonde-usage-ping/", env!("CARGO_PKG_VERSION"));
 
+/// The largest report, in bytes.
+pub(crate) const LARGEST: usize = 1 << 20;
+
 /// A report on its way.
 pub(crate) struct Sealed {
     /// In milliseconds since 1970.

@@ -13,7 +13,7 @@ use crate::payload::Payload;
 use crate::random;
 use crate::schedule::milliseconds;
 use crate::shared::Shared;
-use crate::sink::{Sealed, Told};
+use crate::sink::{LARGEST, Sealed, Told};
 use crate::state::{Last, Outcome};
 use crate::store::REPORT;
 
@@ -135,7 +135,12 @@ impl Worker {
             shared.book.lock().last = Some(last);
             is_stored = shared.save();
         }
-        if is_stored {
+        if is_stored && payload.body().len() > LARGEST {
+            let reason = DropReason::TooLarge;
+            self.queue.refuse(reason);
+            let failure = format!("it is larger than {LARGEST} bytes");
+            settle(shared, &Told::Lost { recorded_at, reason, failure });
+        } else if is_stored {
             self.queue.try_push(Sealed { recorded_at, body: payload.body().into() });
         } else {
             let reason = "the state cannot be written";

@@ -115,6 +115,25 @@ fn a_report_that_is_refused_is_not_tried_again() {
 }
 
 #[test]
+fn a_report_that_is_too_large_is_counted_and_not_sent() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let metrics = [
+        Metric::counter("counts.deploys", "a.b"),
+        Metric::distinct("counts.users", "a.b", "user"),
+        Metric::function("counts.projects", |_| Ok::<_, std::fmt::Error>(42)),
+        Metric::setting("settings.edition", || "x".repeat(1 << 20)),
+    ];
+    let builder = setup.empty(&server.url).definitions("a.toml", FILE).metrics(metrics);
+    let ping = builder.opt_in(true).start().unwrap();
+    setup.until_due(&ping);
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.last_report().unwrap().outcome, Outcome::Refused);
+    let dropped = ping.stats().reports.dropped;
+    assert_eq!(dropped.count(radiosonde_delivery::DropReason::TooLarge), 1);
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
 fn what_becomes_of_a_report_is_told() {
     let (setup, server) = (Setup::new(), Server::new(&[503, 503]));
     let (sender, told) = mpsc::channel();
