@@ -52,8 +52,7 @@ pub(crate) const NO_SCHEMA: &str =
 /// Whether it is an Iglu URI: vendor, name, format, and a version of three numbers.
 pub(crate) fn is_schema(schema: &str) -> bool {
     let Some(path) = schema.strip_prefix("iglu:") else { return false };
-    let parts: Vec<&str> = path.split('/').collect();
-    let [vendor, name, format, version] = parts[..] else { return false };
+    let Some([vendor, name, format, version]) = parts(path, '/') else { return false };
     let is_name = |part: &str, others: &[u8]| {
         !part.is_empty()
             && part.len() <= LONGEST
@@ -68,8 +67,18 @@ fn is_version(version: &str) -> bool {
         let is_digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         is_digits && part.len() < 10 && (part == "0" || !part.starts_with('0'))
     };
-    let parts: Vec<&str> = version.split('-').collect();
-    parts.len() == 3 && parts[0] != "0" && parts.iter().all(|part| is_number(part))
+    parts::<3>(version, '-')
+        .is_some_and(|parts| parts[0] != "0" && parts.iter().all(|part| is_number(part)))
+}
+
+/// The parts of a text, if there are as many as that.
+fn parts<const N: usize>(text: &str, separator: char) -> Option<[&str; N]> {
+    let mut parts = text.split(separator);
+    let mut found = [""; N];
+    for part in &mut found {
+        *part = parts.next()?;
+    }
+    parts.next().is_none().then_some(found)
 }
 
 #[cfg(test)]
