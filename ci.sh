@@ -73,7 +73,11 @@ step_examples() {
     done
 }
 
-step_forge() { cargo run --release --locked --example forge -- --seconds 10 --metrics-port 0; }
+step_forge() {
+    cargo run --release --locked --example forge -- --seconds 10 --metrics-port 0
+    # Who does not want to be tracked: nothing connects to what receives.
+    DO_NOT_TRACK=1 cargo run --release --locked --example forge -- --seconds 2 --metrics-port 0
+}
 
 # Each crate alone: what another crate of the workspace turns on must not hide what this one needs.
 step_features() {

@@ -1,5 +1,8 @@
 //! Everything that is attached to the bus: the application's only acquaintance with metrics, logs and analytics.
 
+mod analytics;
+mod usage_ping;
+
 use std::error::Error;
 use std::fs::File;
 use std::net::SocketAddr;
@@ -9,8 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use radiosonde_log::Log;
-use radiosonde_posthog::{PostHog, Rule, Status};
 use radiosonde_prometheus::Prometheus;
+use radiosonde_usage_ping::UsagePing;
+
+pub(crate) use analytics::{Analytics, Goes};
 
 use crate::definitions;
 use crate::options::Options;
@@ -23,14 +28,9 @@ pub(crate) struct Reporters {
     log: Log,
     log_path: PathBuf,
     analytics: Analytics,
+    usage_ping: UsagePing,
+    receiver: SocketAddr,
     executed: Arc<AtomicU64>,
-}
-
-struct Analytics {
-    posthog: PostHog,
-    place: String,
-    /// Whether it sends to the receiver of this program, which can then be asked what has arrived.
-    to_own_receiver: bool,
 }
 
 impl Reporters {
@@ -53,6 +53,7 @@ impl Reporters {
         let log =
             Log::builder().events(logged()).json().writer(File::create(&log_path)?).start()?;
         let analytics = Analytics::start(receiver)?;
+        let usage_ping = usage_ping::start(options, receiver)?;
 
         // The smallest reporter there is: how many events were executed at all.
         let executed = Arc::new(AtomicU64::new(0));
@@ -60,15 +61,18 @@ impl Reporters {
         radiosonde::attach("forge.executed", "**", move |_| {
             count.fetch_add(1, Relaxed);
         })?;
-        Ok(Self { prometheus, log, log_path, analytics, executed })
+        Ok(Self { prometheus, log, log_path, analytics, usage_ping, receiver, executed })
     }
 
     /// What there is to look at, and where.
-    pub(crate) fn places(&self) -> [(&'static str, String); 3] {
+    pub(crate) fn places(&self) -> [(&'static str, String); 5] {
+        let analytics = self.analytics();
         [
             ("metrics", self.metrics_url()),
             ("log", self.log_path.display().to_string()),
-            ("analytics", self.analytics.place.clone()),
+            ("PostHog", analytics.posthog_goes().describe("TUIST_POSTHOG_URL")),
+            ("Snowplow", analytics.snowplow_goes().describe("TUIST_SNOWPLOW_COLLECTOR")),
+            ("usage ping", usage_ping::describe(&self.usage_ping, self.receiver)),
         ]
     }
 
@@ -87,38 +91,18 @@ impl Reporters {
         self.executed.load(Relaxed)
     }
 
-    /// Whether product analytics go to this program's own receiver, and are not turned off.
-    pub(crate) fn analytics_can_be_checked(&self) -> bool {
-        self.analytics.to_own_receiver && self.analytics.posthog.status() == Status::On
+    /// Where product analytics go.
+    pub(crate) fn analytics(&self) -> &Analytics {
+        &self.analytics
     }
 
-    /// Sends and writes what is waiting. The metrics page stays up.
-    pub(crate) fn flush(&self) {
+    /// Sends and writes what is waiting, and a usage ping, of which it gives what was to be seen before. The metrics page
+    /// stays up.
+    pub(crate) fn flush(&self) -> Option<String> {
         // What is not done in time is missing from where it should be, and the checks will say so.
         let _ = self.log.flush(FLUSH);
-        let _ = self.analytics.posthog.flush(FLUSH);
-    }
-}
-
-impl Analytics {
-    /// To where the environment says, or else to the receiver.
-    fn start(receiver: SocketAddr) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let from_environment = PostHog::from_env("TUIST")?;
-        let to_own_receiver = from_environment.is_none();
-        let own = || PostHog::builder("phc_forge", format!("http://{receiver}"));
-        let posthog = from_environment
-            .unwrap_or_else(own)
-            .options(|options| options.batch_delay(Duration::from_secs(1)))
-            .rules(rules())
-            .start()?;
-        let place = if posthog.status() != Status::On {
-            "off, because `DO_NOT_TRACK` is set".to_owned()
-        } else if to_own_receiver {
-            format!("http://{receiver}, a receiver of this program")
-        } else {
-            "to where TUIST_POSTHOG_URL says".to_owned()
-        };
-        Ok(Self { posthog, place, to_own_receiver })
+        self.analytics.flush(FLUSH);
+        usage_ping::report(&self.usage_ping, FLUSH)
     }
 }
 
@@ -134,17 +118,5 @@ fn logged() -> [&'static str; 9] {
         "tuist.cache.*",
         "tuist.storage.**",
         "analytics.**",
-    ]
-}
-
-/// What leaves, and of it these keys alone.
-fn rules() -> [Rule; 3] {
-    [
-        Rule::event("tuist.run.command")
-            .name("run")
-            .distinct_id("user_id")
-            .properties(["name", "is_ci", "status", "duration"]),
-        Rule::event("analytics.preview.upload").name("preview_upload").distinct_id("user_id"),
-        Rule::event("analytics.preview.download").name("preview_download").distinct_id("user_id"),
     ]
 }

@@ -11,7 +11,7 @@ use crate::forge::World;
 use crate::log_file::LogFile;
 use crate::options::Options;
 use crate::page::Page;
-use crate::reporters::Reporters;
+use crate::reporters::{Goes, Reporters};
 use crate::workloads::atlas::APPS;
 use crate::world::tally::Series;
 use crate::world::{canaries, children};
@@ -27,7 +27,7 @@ pub(crate) async fn print(
     reporters: &Reporters,
     took: Duration,
 ) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    reporters.flush();
+    let preview = reporters.flush();
     world.count_children();
     world.count_what_is_left();
     let documented = catalogue::documented()?;
@@ -38,12 +38,10 @@ pub(crate) async fn print(
     }
     writeln!(out)?;
     let log = LogFile::read(reporters.log_path())?;
-    let checks = check(world, reporters, &page, &log, &documented);
+    let mut checks = check(world, &page, &log, &documented);
+    checks.extend(check_receiver(world, reporters, preview.as_deref()));
     for check in &checks {
         print_check(out, check)?;
-    }
-    if !reporters.analytics_can_be_checked() {
-        writeln!(out, "-      product analytics are not checked: they go elsewhere, or nowhere")?;
     }
     let holds = checks.iter().all(|check| check.failures.is_empty());
     writeln!(out, "self-check: {}", if holds { "passed" } else { "failed" })?;
@@ -97,19 +95,13 @@ fn print_tally(out: &mut impl Write, world: &World, page: &Page) -> io::Result<(
     Ok(())
 }
 
-fn check(
-    world: &World,
-    reporters: &Reporters,
-    page: &Page,
-    log: &LogFile,
-    documented: &[Documented],
-) -> Vec<Check> {
+fn check(world: &World, page: &Page, log: &LogFile, documented: &[Documented]) -> Vec<Check> {
     let tally = world.tally.read();
     let issued = children::read_issued(&world.cli_ledger);
     let from_cli = tally.iter().filter(|(series, _)| {
         series.metric == "atlas_token_acquire_total" && series.labels["source"] == "cli"
     });
-    let mut checks = vec![
+    vec![
         checks::spans_balance(page),
         checks::page_equals_tally(page, &tally),
         checks::histograms_are_whole(page),
@@ -130,12 +122,28 @@ fn check(
         checks::is_whole("the log", &log.broken),
         checks::no_secret("the log", &log.leaks),
         checks::events_arrived("the log", &log.events, &log_expected(world)),
-    ];
-    if reporters.analytics_can_be_checked() {
-        let received = world.receiver.received();
-        let sink = format!("product analytics, in {} requests", received.requests);
-        checks.push(checks::no_secret("product analytics", &received.leaks));
-        checks.push(checks::events_arrived(&sink, &received.events, &analytics_expected(world)));
+    ]
+}
+
+/// What has arrived at this program's own receiver, as far as it was to arrive there.
+fn check_receiver(world: &World, reporters: &Reporters, preview: Option<&str>) -> Vec<Check> {
+    let received = world.receiver.received();
+    let goes = [reporters.analytics().posthog_goes(), reporters.analytics().snowplow_goes()];
+    let sinks = ["PostHog", "Snowplow"].into_iter().zip([&received.posthog, &received.snowplow]);
+    let mut checks = Vec::new();
+    for ((sink, arrived), goes) in sinks.zip(goes) {
+        if matches!(goes, Goes::Here(_)) {
+            checks.push(checks::no_secret(sink, &arrived.leaks));
+            let sink = format!("{sink}, in {} requests", arrived.requests);
+            checks.push(checks::events_arrived(&sink, &arrived.events, &analytics_expected(world)));
+        }
+    }
+    if let Some(preview) = preview {
+        checks.push(checks::no_secret("the usage ping", &received.usage_ping.leaks));
+        checks.push(checks::report_is_its_preview(&received.reports, preview));
+        checks.push(checks::report_equals_tally(preview, &world.tally.read()));
+    } else if goes == [Goes::Nowhere; 2] {
+        checks.push(checks::nobody_connected(received.connections));
     }
     checks
 }

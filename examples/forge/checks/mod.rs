@@ -4,6 +4,7 @@ mod catalogue;
 mod phases;
 mod scrapes;
 mod series_limit;
+mod usage_ping;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -15,6 +16,7 @@ pub(crate) use catalogue::documented_metrics_are_shown;
 pub(crate) use phases::phases_fit;
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
+pub(crate) use usage_ping::{report_equals_tally, report_is_its_preview};
 
 /// One thing that has to hold. It does if there are no failures.
 #[derive(Debug)]
@@ -187,6 +189,15 @@ pub(crate) fn events_arrived(
     }
     let total: u64 = arrived.values().sum();
     Check { what: format!("{total} events of {} kinds arrived in {sink}", arrived.len()), failures }
+}
+
+/// Where everything that leaves was turned off, not even a connection was opened.
+pub(crate) fn nobody_connected(connections: u64) -> Check {
+    let failures = (connections > 0).then(|| format!("{connections} connections"));
+    Check {
+        what: "nobody connected to the receiver, as everything that leaves is off".to_owned(),
+        failures: failures.into_iter().collect(),
+    }
 }
 
 #[cfg(test)]

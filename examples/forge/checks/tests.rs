@@ -222,3 +222,46 @@ fn a_page_that_took_something_away_is_found() {
     assert_eq!(scrapers_disturb_nobody(&scrapes(0, &[])).failures.len(), 1);
     assert_eq!(scrapers_disturb_nobody(&scrapes(1, &["refused"])).failures.len(), 1);
 }
+
+#[test]
+fn a_usage_ping_that_is_not_what_was_previewed_is_found() {
+    let failures = |reports: &[&str]| {
+        let reports: Vec<_> = reports.iter().map(ToString::to_string).collect();
+        report_is_its_preview(&reports, "{}").failures.len()
+    };
+    let found = [&["{}"][..], &["{ }"], &[], &["{}", "{}"]].map(failures);
+    assert_eq!(found, [0, 1, 1, 1]);
+}
+
+#[test]
+fn a_usage_ping_that_is_not_true_is_found() {
+    let runs = |user: &str| Series::new("forge_runs_by_user", &[("user", user)]);
+    let amounts = [
+        (runs("a"), 2),
+        (runs("b"), 1),
+        (Series::new("tuist_runs_total", &[]), 3),
+        (Series::new("tuist_cache_uploaded_bytes", &[]), 4),
+        (Series::new("atlas_deploy_exit_total", &[]), 5),
+    ];
+    let tally = BTreeMap::from(amounts);
+    let report = r#"{"counts":{"runs":3,"cached_bytes":4,"deploys":5,"archived_projects":-1},
+        "counts_monthly":{"runs":3,"running_users":2},"counts_weekly":{"runs":3,"running_users":2,"deploys":5},
+        "failures":[{"metric":"counts.archived_projects","kind":"error"}]}"#;
+    let failures = |replace: &str, with: &str| {
+        assert!(report.contains(replace));
+        report_equals_tally(&report.replace(replace, with), &tally).failures.len()
+    };
+    assert_eq!(failures("", ""), 0);
+    assert_eq!(failures("\"runs\":3", "\"runs\":2"), 3);
+    assert_eq!(failures("\"running_users\":2", "\"running_users\":3"), 2);
+    assert_eq!(failures("\"cached_bytes\":4,", ""), 1);
+    assert_eq!(failures("\"deploys\":5", "\"deploys\":\"5\""), 2);
+    assert_eq!(failures(":-1", ":0"), 1);
+    assert_eq!(failures("\"error\"", "\"panic\""), 1);
+    assert_eq!(failures("{", "["), 9);
+}
+
+#[test]
+fn a_connection_that_was_not_to_be_is_found() {
+    assert_eq!([0, 1].map(|connections| nobody_connected(connections).failures.len()), [0, 1]);
+}

@@ -39,9 +39,10 @@ impl Builders {
         let cacheable = rng.u64(0..40);
         let local_hits = rng.u64(0..=cacheable);
         let remote_hits = rng.u64(0..=cacheable - local_hits);
+        let user = format!("user-{}", rng.u32(0..50));
         let run = json!({
             "name": name, "is_ci": is_ci, "status": status, "duration": duration, "cacheable": cacheable,
-            "local_hits": local_hits, "remote_hits": remote_hits, "user_id": format!("user-{}", rng.u32(0..50)),
+            "local_hits": local_hits, "remote_hits": remote_hits, "user_id": user,
         });
         if !accepted(self.send(Method::POST, "runs", run.to_string()).await) {
             return;
@@ -49,6 +50,7 @@ impl Builders {
         let (is_ci, status) = (is_ci.to_string(), status.to_string());
         let labels = [("name", name), ("is_ci", is_ci.as_str()), ("status", status.as_str())];
         self.tally.add("tuist_runs_total", &labels, 1);
+        self.tally.add("forge_runs_by_user", &[("user", &user)], 1);
         self.tally.add("tuist_runs_duration_milliseconds_count", &labels, 1);
         self.tally.add("tuist_runs_duration_milliseconds_sum", &labels, duration);
         let misses = cacheable - local_hits - remote_hits;

@@ -1,4 +1,5 @@
-//! A receiver of product analytics on loopback, in place of PostHog: counts what arrives and looks for secrets in it.
+//! A receiver on loopback, in place of PostHog, of a Snowplow collector, and of whoever collects usage pings: counts what
+//! arrives and looks for secrets in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,7 +14,12 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::canaries;
-use super::server::{response, serve};
+use super::server::{response, serve_and_count};
+
+/// Where usage pings go.
+pub(crate) const USAGE_PING: &str = "/usage-ping";
+/// Where trackers of Snowplow send their events to.
+const SNOWPLOW: &str = "/com.snowplowanalytics.snowplow/tp2";
 
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
@@ -23,6 +29,17 @@ pub(crate) struct Receiver {
 /// What has arrived until now.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Received {
+    pub(crate) connections: u64,
+    pub(crate) posthog: Arrived,
+    pub(crate) snowplow: Arrived,
+    pub(crate) usage_ping: Arrived,
+    /// The usage pings, to the byte.
+    pub(crate) reports: Vec<String>,
+}
+
+/// What has arrived of one kind.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Arrived {
     pub(crate) requests: u64,
     /// Events by their name.
     pub(crate) events: BTreeMap<String, u64>,
@@ -35,12 +52,13 @@ impl Receiver {
     /// When no port can be had.
     pub(crate) async fn start() -> io::Result<(Arc<Self>, SocketAddr)> {
         let receiver = Arc::new(Self::default());
-        let answering = receiver.clone();
+        let (answering, counting) = (receiver.clone(), receiver.clone());
         let answer = move |request| {
             let receiver = answering.clone();
             async move { receiver.answer(request).await }
         };
-        Ok((receiver, serve(answer).await?))
+        let connected = move || counting.received.lock().connections += 1;
+        Ok((receiver, serve_and_count(answer, connected).await?))
     }
 
     pub(crate) fn received(&self) -> Received {
@@ -51,17 +69,45 @@ impl Receiver {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        let path = request.uri().path().to_owned();
         let body = request.into_body().collect().await?.to_bytes();
-        let Ok(document) = serde_json::from_slice::<Value>(&body) else {
+        let text = String::from_utf8_lossy(&body);
+        let Ok(document) = serde_json::from_str::<Value>(&text) else {
             return Ok(response(400, "not JSON"));
         };
         let mut received = self.received.lock();
-        received.requests += 1;
-        received.leaks.extend(canaries::found_in(&String::from_utf8_lossy(&body)));
-        for event in document["batch"].as_array().into_iter().flatten() {
-            let name = event["event"].as_str().unwrap_or_default();
-            *received.events.entry(name.to_owned()).or_default() += 1;
-        }
+        let arrived = match path.as_str() {
+            SNOWPLOW => received.snowplow.count(&document["data"], of_snowplow),
+            USAGE_PING => {
+                received.reports.push(text.clone().into_owned());
+                &mut received.usage_ping
+            }
+            _ => received.posthog.count(&document["batch"], |event| text_of(&event["event"])),
+        };
+        arrived.requests += 1;
+        arrived.leaks.extend(canaries::found_in(&text));
         Ok(response(200, "{\"status\":1}"))
     }
+}
+
+impl Arrived {
+    fn count(&mut self, events: &Value, name: impl Fn(&Value) -> String) -> &mut Self {
+        for event in events.as_array().into_iter().flatten() {
+            *self.events.entry(name(event)).or_default() += 1;
+        }
+        self
+    }
+}
+
+/// The name of the schema of a self-describing event, or the category and the action of a structured one.
+fn of_snowplow(event: &Value) -> String {
+    let described = serde_json::from_str::<Value>(&text_of(&event["ue_pr"])).unwrap_or_default();
+    match described["data"]["schema"].as_str().and_then(|schema| schema.split('/').nth(1)) {
+        Some(name) => name.to_owned(),
+        None => format!("{}_{}", text_of(&event["se_ca"]), text_of(&event["se_ac"])),
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
