@@ -11,6 +11,7 @@ use radiosonde_metrics::counter;
 use radiosonde_posthog::{PostHog, PostHogEvent, Protocol};
 use radiosonde_prometheus::Prometheus;
 use radiosonde_snowplow::{Field, Method, Snowplow};
+use radiosonde_usage_ping::{Metric, UsagePing};
 
 use crate::faults::loopback::{Fault, Loopback};
 
@@ -218,4 +219,46 @@ fn a_planted_secret_is_on_no_page_for_prometheus() {
     }
     let shown = format!("{prometheus:?}");
     assert!(!shown.contains(PLANTED), "{shown}");
+}
+
+#[test]
+fn a_planted_secret_is_in_no_report_of_the_usage_ping_and_in_none_of_its_files() {
+    let _turn = turn();
+    let metric = |name: &str, frame: &str, source: &str| {
+        format!(
+            "[[metric]]\nkey_path = \"counts.{name}\"\ndescription = \"D.\"\nvalue_type = \"integer\"\n\
+             status = \"active\"\ntime_frame = \"{frame}\"\nsource = \"{source}\"\n"
+        )
+    };
+    let definitions = [
+        metric("sign_ins", "all", "events"),
+        metric("users", "28d", "distinct_events"),
+        metric("pages", "28d", "distinct_events"),
+        metric("sessions", "28d", "distinct_events"),
+    ];
+    let name = "planted.user.sign_in";
+    let directory = std::env::temp_dir().join(format!("radiosonde-secrets-{}", std::process::id()));
+    let ping = UsagePing::builder("http://127.0.0.1:1", &directory)
+        .definitions("usage_ping.toml", definitions.concat())
+        .metric(Metric::counter("counts.sign_ins", name))
+        .metric(Metric::distinct("counts.users", name, "user_id"))
+        .metric(Metric::distinct("counts.pages", name, "page"))
+        .metric(Metric::distinct("counts.sessions", name, "session"))
+        .opt_in(false)
+        .start()
+        .unwrap();
+    sign_in();
+    let report = ping.preview().unwrap();
+    assert!(report.body().contains("\"sign_ins\": 1"), "{}", report.body());
+    let shown = format!("{report} {report:?} {ping:?}");
+    ping.shutdown(DEADLINE);
+    let files = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.is_file()).collect();
+    let kept: Vec<u8> = files.iter().flat_map(|path| std::fs::read(path).unwrap()).collect();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(!kept.is_empty());
+    let kept = String::from_utf8_lossy(&kept);
+    for text in [&shown, report.body(), &*kept] {
+        assert!(!text.contains(PLANTED) && !text.contains("user-1"), "{text}");
+    }
 }
