@@ -16,6 +16,8 @@ impl Client for Reporter {
             .field(Field::UserId, "user_id")
             .properties(PROPERTIES);
         let snowplow = Snowplow::builder(url, "benchmark")
+            // As its peer does, and as the sink can read.
+            .base64(false)
             .options(|options| options.queue_records(QUEUE))
             .rule(rule)
             .start()?;
