@@ -27,8 +27,8 @@ cargo bench -p radiosonde-benches --bench metrics -- [OPTION]
 
 /// The most instructions that recording may take: from the call site of an event, and by a handle.
 const CEILINGS: [(Work, f64); 4] = [
-    (Work::Counter, 970.0),
-    (Work::Distribution, 1_150.0),
+    (Work::Counter, 580.0),
+    (Work::Distribution, 735.0),
     (Work::CounterByHandle, 40.0),
     (Work::DistributionByHandle, 145.0),
 ];

@@ -302,7 +302,10 @@ impl TryFrom<String> for EventName {
 /// # Ok::<(), radiosonde::EventNameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpanName {
+pub struct SpanName(Arc<Names>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Names {
     start: EventName,
     stop: EventName,
     exception: EventName,
@@ -317,24 +320,25 @@ impl SpanName {
     pub fn new(name: &str) -> Result<Self, EventNameError> {
         let name = EventName::new(name)?;
         let event = |last| EventName::new(format!("{name}.{last}"));
-        Ok(Self { start: event("start")?, stop: event("stop")?, exception: event("exception")? })
+        let (start, stop, exception) = (event("start")?, event("stop")?, event("exception")?);
+        Ok(Self(Arc::new(Names { start, stop, exception })))
     }
 
     /// `<name>.start`.
     #[must_use]
     pub fn start(&self) -> &EventName {
-        &self.start
+        &self.0.start
     }
 
     /// `<name>.stop`.
     #[must_use]
     pub fn stop(&self) -> &EventName {
-        &self.stop
+        &self.0.stop
     }
 
     /// `<name>.exception`.
     #[must_use]
     pub fn exception(&self) -> &EventName {
-        &self.exception
+        &self.0.exception
     }
 }

@@ -192,6 +192,8 @@ fn a_span_with_a_handler_allocates_once() {
     });
     assert_allocates_once(|| drop(span!("allocations.span.dropped", { text })));
     assert_allocates_once(|| span!("allocations.span.closure", { text }).run(|_span| ()));
+    let name = SpanName::new("allocations.span.run_time").unwrap();
+    assert_allocates_once(|| span!(name, { text }).stop());
     let context = span!("allocations.span.parent").run(|span| span.context());
     assert_allocates_once(|| {
         span!(parent: context.clone(), "allocations.span.child", { text }).stop()
