@@ -18,7 +18,7 @@ use crate::sink::{Record, Sink, Spooled};
 use crate::spool::source::{Health, Source};
 use crate::spool::{Opened, Spool, SpoolError};
 use crate::spooler::{Spooler, State};
-use crate::worker::{Command, Worker};
+use crate::worker::{Closing, Command, Worker};
 
 /// How many commands may wait for a worker that is busy with a request.
 const COMMANDS: usize = 16;
@@ -123,7 +123,7 @@ impl<R: Record> Delivery<R> {
         self.queue.ledger.close();
         // On its own thread the worker cannot be waited for: a handler that it called let go of the last handle.
         if first && !self.queue.is_own_thread() {
-            let command = Command::Shutdown(after(self.clock.now(), deadline));
+            let command = Command::Shutdown(Closing::within(self.clock.now(), deadline));
             if self.queue.commands.send_timeout(command, deadline).is_ok() {
                 let left = deadline.saturating_sub(started.elapsed());
                 // Ended or not, the time is up.

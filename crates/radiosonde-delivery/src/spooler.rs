@@ -12,7 +12,7 @@ use crate::queue::{Entry, Queue};
 use crate::sink::Spooled;
 use crate::spool::source::Health;
 use crate::spool::writer::Writer;
-use crate::worker::Command;
+use crate::worker::{Closing, Command};
 
 /// How many records are taken from the queue before they are written.
 const RECORDS: usize = 1_024;
@@ -49,7 +49,7 @@ pub(crate) struct State<R> {
     is_handing_over: bool,
     health: Health,
     sync_due: Option<Instant>,
-    closing: Option<Instant>,
+    closing: Option<Closing>,
 }
 
 impl<R> Default for State<R> {
@@ -159,11 +159,11 @@ impl<R: Spooled> Spooler<R> {
                 self.take(self.state.pending.len() + self.queue.leftovers.len());
                 self.write();
             }
-            Some(Command::Shutdown(deadline)) => self.state.closing = Some(deadline),
+            Some(Command::Shutdown(closing)) => self.state.closing = Some(closing),
             Some(Command::AnnounceLosses) => self.hint(Command::AnnounceLosses),
             Some(Command::Hurry) => {}
             // Nobody is left who could shut the thread down.
-            None => self.state.closing = Some(self.clock.now()),
+            None => self.state.closing = Some(Closing::at_once(self.clock.now())),
         }
     }
 
@@ -204,20 +204,21 @@ impl<R: Spooled> Spooler<R> {
         self.state.health.heed(&self.reporter, &self.queue.ledger, outcome);
     }
 
-    /// Writes all that is queued, or else hands it over, by the deadline. The worker is told first, so that it stops
+    /// Writes all that is queued, or else hands it over, in the time that there is. The worker is told first, so that it stops
     /// waiting.
     fn finish(mut self) {
-        let deadline = self.state.closing.unwrap_or_else(|| self.clock.now());
-        let told = self.worker.try_send(Command::Shutdown(deadline));
+        let now = self.clock.now();
+        let closing = self.state.closing.unwrap_or_else(|| Closing::at_once(now));
+        let told = self.worker.try_send(Command::Shutdown(closing));
         self.take(usize::MAX);
         self.write();
-        while !self.state.pending.is_empty() && self.clock.now() < deadline {
-            self.hand_over(deadline);
+        while !self.state.pending.is_empty() && self.clock.now() < closing.until {
+            self.hand_over(closing.until);
             self.write();
         }
         self.sync();
         if let Err(unheard) = told {
-            let left = deadline.saturating_duration_since(self.clock.now());
+            let left = closing.until.saturating_duration_since(self.clock.now());
             // Too late is too late.
             let _ = self.worker.send_timeout(unheard.into_inner(), left);
         }

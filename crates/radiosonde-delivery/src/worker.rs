@@ -30,10 +30,36 @@ pub(crate) enum Command {
     Flush(Sender<()>),
     /// Send what was accepted before this command without delay.
     Hurry,
-    /// End by this moment, after trying to send what is left.
-    Shutdown(Instant),
+    /// End, after trying to send what is left.
+    Shutdown(Closing),
     /// Losses were counted while the worker may have been idle.
     AnnounceLosses,
+}
+
+/// How long a shutdown lets the threads work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    /// Until when they wait and begin anything: a little before the deadline, so that who waits for them until then sees
+    /// what they have dropped.
+    pub(crate) until: Instant,
+    /// Until when a request may take.
+    pub(crate) deadline: Instant,
+}
+
+impl Closing {
+    /// The most that the threads have to end in.
+    const LONGEST: Duration = Duration::from_millis(50);
+
+    /// A shutdown with so much time, or with a twentieth less for the threads.
+    pub(crate) fn within(now: Instant, time: Duration) -> Self {
+        let until = after(now, time.saturating_sub((time / 20).min(Self::LONGEST)));
+        Self { until, deadline: after(now, time) }
+    }
+
+    /// Nobody waits for the threads any more.
+    pub(crate) fn at_once(now: Instant) -> Self {
+        Self { until: now, deadline: now }
+    }
 }
 
 /// What was accepted before is to be sent without delay.
@@ -64,7 +90,7 @@ pub(crate) struct Worker<R: Record, S: Sink<R>> {
     /// Those of them that have been sent or dropped.
     settled: usize,
     flushes: Vec<Flush>,
-    closing: Option<Instant>,
+    closing: Option<Closing>,
     /// Nothing more will come.
     is_exhausted: bool,
     made_last_attempt: bool,
@@ -120,8 +146,8 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     /// What it still has to write is kept, and what it cannot write is lost, not to be sent any more.
     fn wait_for_the_spooler(&mut self) {
         let Some(spool) = &mut self.spool else { return };
-        let deadline = self.closing.unwrap_or_else(|| self.clock.now());
-        let over = self.clock.at(deadline);
+        let until = self.closing.map_or_else(|| self.clock.now(), |closing| closing.until);
+        let over = self.clock.at(until);
         loop {
             select! {
                 recv(self.entries) -> entry => if entry.is_err() { break },
@@ -163,7 +189,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             let now = self.clock.now();
             let due = [
                 batch.as_ref().map(|open| open.due(&self.options)),
-                self.closing,
+                self.closing.map(|closing| closing.until),
                 is_stuck.then(|| after(now, REREAD)),
             ];
             let due = due.into_iter().flatten().min();
@@ -203,7 +229,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     /// Who could hand over more has ended.
     fn exhausted(&mut self) {
         self.is_exhausted = true;
-        self.closing.get_or_insert_with(|| self.clock.now());
+        self.closing.get_or_insert_with(|| Closing::at_once(self.clock.now()));
     }
 
     fn add(&mut self, batch: &mut Option<Batch<R>>, taken: Taken<R>) {
@@ -226,7 +252,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
             Some(Command::Hurry) if self.flushes.is_empty() => self.begin_flush(None),
             // It hurries already.
             Some(Command::Hurry) => {}
-            Some(Command::Shutdown(deadline)) => self.closing = Some(deadline),
+            Some(Command::Shutdown(closing)) => self.closing = Some(closing),
             Some(Command::AnnounceLosses) => self.announce_losses(),
             // Nobody is left who could shut the worker down.
             None => self.exhausted(),
@@ -400,17 +426,18 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         Some(batch.divide(|index, _| usize::from(index >= half)))
     }
 
-    /// None when the shutdown's deadline has passed.
+    /// None when the shutdown leaves no time.
     fn time_for_a_request(&mut self) -> Option<Duration> {
         self.obey_all();
         if self.queue.ledger.has_ended() {
             return None;
         }
-        let Some(deadline) = self.closing else {
+        let Some(closing) = self.closing else {
             return Some(self.options.request_timeout);
         };
-        let left = deadline.saturating_duration_since(self.clock.now());
-        (!left.is_zero()).then(|| left.min(self.options.request_timeout))
+        let now = self.clock.now();
+        let left = closing.deadline.saturating_duration_since(now);
+        (now < closing.until).then(|| left.min(self.options.request_timeout))
     }
 
     /// Waits until `until`, or less long when a shutdown will not wait so long: then the wait is cut short for one last
@@ -418,8 +445,8 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     fn pause(&mut self, mut until: Instant, earliest: Instant) -> ControlFlow<()> {
         let mut over = self.clock.at(until);
         loop {
-            if let Some(deadline) = self.closing.filter(|deadline| *deadline <= until) {
-                if self.made_last_attempt || deadline <= earliest {
+            if let Some(closing) = self.closing.filter(|closing| closing.until <= until) {
+                if self.made_last_attempt || closing.until <= earliest {
                     return ControlFlow::Break(());
                 }
                 self.made_last_attempt = true;
@@ -455,7 +482,8 @@ impl<R: Record, S: Sink<R>> Drop for Worker<R, S> {
         self.queue.ledger.end();
         if self.spool.is_some() {
             // Who ended without being told, as when a handler of its own events dropped the delivery, tells the spooler.
-            let _ = self.queue.commands.try_send(Command::Shutdown(self.clock.now()));
+            let _ =
+                self.queue.commands.try_send(Command::Shutdown(Closing::at_once(self.clock.now())));
         }
         self.carried = None;
         self.queue.clear_if_ended();

@@ -131,12 +131,14 @@ proptest! {
         let (report, arrived) = run(&server, records, batch, gzip, has_spool.then_some(&disk));
         prop_assert_eq!(report.accepted(), records as u64);
         prop_assert_eq!((report.retained, report.spooled), (0, 0), "{}", report);
-        let missing = records - arrived.len();
-        prop_assert_eq!(missing as u64, report.dropped.total(), "{}", report);
-        // Only a record that is too large alone is given up.
-        prop_assert!(missing == 0 || is_split, "{}", report);
         // On a busy machine an answer may come too late, which is a retry that no fault explains.
         let answers_lost = loses_answers || report.retries > repeated;
+        // Of what has arrived the answer may be lost, and then it may be refused the second time.
+        let missing = (records - arrived.len()) as u64;
+        let given_up = report.dropped.total();
+        prop_assert!(missing == given_up || (missing < given_up && answers_lost), "{}", report);
+        // Only a record that is too large alone is given up.
+        prop_assert!(given_up == 0 || is_split, "{}", report);
         prop_assert!(answers_lost || arrived.values().all(|times| *times == 1), "{:?}", arrived);
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::clock::Clock as _;
 use crate::clock::manual::ManualClock;
 use crate::delivery::Start;
 use crate::tests::memory::Memory;
-use crate::worker::Command;
+use crate::worker::{Closing, Command};
 use crate::{
     Answer, Attempt, Backoff, Delivery, DropReason, Options, Queue, Report, Sink, Spool, Verdict,
 };
@@ -305,6 +306,26 @@ fn a_flush_and_a_shutdown_with_a_full_disk_wait_for_the_sink() {
     bench.answer(Answer::Delivered);
     let report = bench.delivery.shutdown(PATIENCE);
     assert_eq!((report.sent, report.retained, report.dropped.total()), (3, 0, 0), "{report}");
+}
+
+#[test]
+fn both_threads_end_a_little_before_the_deadline_of_a_shutdown_so_that_its_report_is_final() {
+    let directory = Memory::default();
+    directory.lock().room = Some(0);
+    let bench = Bench::new(&directory);
+    let closing = Closing::within(bench.clock.now(), PATIENCE);
+    assert!(closing.until < closing.deadline);
+    bench.push(["in flight", "behind it", "last"]);
+    bench.next_batch();
+    let Bench { delivery, clock, answers, .. } = bench;
+    let shutdown = std::thread::spawn(move || delivery.shutdown(PATIENCE));
+    // The thread that writes has nothing to do but to wait until then.
+    let time = closing.until - clock.now();
+    while clock.set.recv_timeout(PATIENCE).unwrap() != time {}
+    clock.advance(time);
+    answers.send(retry(None)).unwrap();
+    let report = shutdown.join().unwrap();
+    assert_eq!((report.retained, report.dropped.count(DropReason::Shutdown)), (0, 3), "{report}");
 }
 
 #[test]
