@@ -20,7 +20,6 @@ use crate::projection::project;
 use crate::protocol::{Method, TrackerProtocol, USER_AGENT};
 use crate::reporter::{Attached, Snowplow, off};
 use crate::rule::Rule;
-use crate::validate::is_schema;
 
 /// The largest event, and the largest batch, in bytes: collectors answer 200 to more than a megabyte, and fail it.
 const LARGEST: usize = 900 * 1024;
@@ -296,7 +295,7 @@ impl Builder {
                 return Err(StartError::Subject { problem });
             }
         }
-        if let Some(entity) = self.entities.iter().find(|entity| !is_schema(entity.schema())) {
+        if let Some(entity) = self.entities.iter().find(|entity| !entity.schema.is_valid()) {
             return Err(StartError::Entity { schema: entity.schema().to_owned() });
         }
         if self.is_anonymous && self.method == Method::Get {

@@ -9,7 +9,9 @@ use radiosonde_delivery::Uuid;
 use radiosonde_delivery::redact::without_queries;
 
 use crate::field::Field;
-use crate::size;
+use crate::protocol::Method;
+use crate::schema::Schema;
+use crate::size::size;
 
 /// A text that the program itself has, mostly.
 pub(crate) type Text = Cow<'static, str>;
@@ -27,14 +29,14 @@ pub(crate) type Text = Cow<'static, str>;
 #[derive(Clone, PartialEq)]
 #[must_use]
 pub struct SelfDescribing {
-    pub(crate) schema: Text,
+    pub(crate) schema: Schema,
     pub(crate) properties: Vec<(Text, OwnedValue)>,
 }
 
 impl SelfDescribing {
     /// Nothing yet, described by a schema such as `iglu:com.acme/order_placed/jsonschema/1-0-0`.
     pub fn new(schema: impl Into<Cow<'static, str>>) -> Self {
-        Self { schema: schema.into(), properties: Vec::new() }
+        Self { schema: Schema::new(schema.into()), properties: Vec::new() }
     }
 
     /// One property of it.
@@ -52,7 +54,7 @@ impl SelfDescribing {
     /// The schema.
     #[must_use]
     pub fn schema(&self) -> &str {
-        &self.schema
+        self.schema.name()
     }
 
     /// The property of that name, [`Value::Null`] if there is none.
@@ -84,7 +86,7 @@ impl fmt::Debug for SelfDescribing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.properties.iter().map(|(name, _)| name).collect();
         f.debug_struct("SelfDescribing")
-            .field("schema", &self.schema)
+            .field("schema", &self.schema())
             .field("names", &names)
             .finish_non_exhaustive()
     }
@@ -279,7 +281,7 @@ impl SnowplowEvent {
             Kind::PageView => "page_view",
             Kind::PagePing => "page_ping",
             Kind::Structured => "struct",
-            Kind::SelfDescribing(data) => &data.schema,
+            Kind::SelfDescribing(data) => data.schema(),
         }
     }
 }
@@ -312,7 +314,7 @@ pub(crate) fn milliseconds(time: SystemTime) -> u64 {
 
 impl radiosonde_delivery::Record for SnowplowEvent {
     fn size(&self) -> usize {
-        size::in_body(self)
+        size(self, Method::Post)
     }
 }
 

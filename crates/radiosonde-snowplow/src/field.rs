@@ -195,9 +195,11 @@ impl Field {
         let name = self.wire_name();
         let (is_right, wants) = match self.row().1 {
             Form::Text(longest) => {
-                // Numbers are shorter than any of the limits.
-                let length = text(value).map_or(0, |text| text.encode_utf16().count());
-                return (length > longest)
+                // Numbers are shorter than any of the limits, and no text has more characters than bytes.
+                let is_longer = text(value).is_some_and(|text| {
+                    text.len() > longest && text.encode_utf16().count() > longest
+                });
+                return is_longer
                     .then(|| format!("`{name}` must have at most {longest} characters"));
             }
             Form::Integer => (

@@ -10,6 +10,7 @@ mod projection;
 mod protocol;
 mod reporter;
 mod rule;
+mod schema;
 mod size;
 mod spooled;
 mod validate;

@@ -8,6 +8,7 @@ use radiosonde_delivery::permission::{Permission, asks_not_to_be_tracked, permis
 use crate::event::{Kind, SelfDescribing, SnowplowEvent, Text};
 use crate::events;
 use crate::rule::{Rule, Source};
+use crate::schema::Schema;
 
 /// The Snowplow event that a rule makes of a bus event; none if its user does not want to be tracked.
 pub(crate) fn project(rule: &Rule, event: &Event<'_>, time: SystemTime) -> Option<SnowplowEvent> {
@@ -42,11 +43,11 @@ pub(crate) fn project(rule: &Rule, event: &Event<'_>, time: SystemTime) -> Optio
 fn describe(
     rule: &Rule,
     event: &Event<'_>,
-    schema: &Text,
+    schema: &Schema,
     properties: &[(Text, Text)],
 ) -> SelfDescribing {
-    let mut made = SelfDescribing::new(schema.clone());
-    made.properties.reserve_exact(properties.len());
+    let mut made =
+        SelfDescribing { schema: schema.clone(), properties: Vec::with_capacity(properties.len()) };
     for (name, key) in properties {
         if let Some(value) = permitted(rule, event, key) {
             made.add(name.clone(), value.into());

@@ -8,7 +8,8 @@ use radiosonde::{Event, OwnedValue};
 
 use crate::event::{Kind, SelfDescribing, Text};
 use crate::field::Field;
-use crate::validate::{NO_SCHEMA, is_schema, required};
+use crate::schema::{NO_SCHEMA, Schema};
+use crate::validate::required;
 
 /// One row of the table: a bus event, and the Snowplow event that it becomes.
 ///
@@ -51,7 +52,7 @@ pub struct Rule {
 
 /// An entity, and the keys that its properties come from.
 pub(crate) struct EntityRule {
-    pub(crate) schema: Text,
+    pub(crate) schema: Schema,
     pub(crate) properties: Vec<(Text, Text)>,
 }
 
@@ -161,7 +162,7 @@ impl Rule {
     {
         let properties = properties.into_iter().map(|(name, key)| (name.into(), key.into()));
         let properties = properties.collect();
-        self.entities.push(EntityRule { schema: schema.into(), properties });
+        self.entities.push(EntityRule { schema: Schema::new(schema.into()), properties });
         self
     }
 
@@ -208,7 +209,7 @@ impl Rule {
         };
         let mut schemas =
             schema.into_iter().chain(self.entities.iter().map(|entity| &entity.schema));
-        schemas.any(|schema| !is_schema(schema)).then(|| NO_SCHEMA.to_owned())
+        schemas.any(|schema| !schema.is_valid()).then(|| NO_SCHEMA.to_owned())
     }
 
     /// Whether this is the first time.

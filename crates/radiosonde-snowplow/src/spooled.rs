@@ -57,7 +57,7 @@ impl Spooled for SnowplowEvent {
 }
 
 fn write_described(described: &SelfDescribing, bytes: &mut Vec<u8>) {
-    write_text(&described.schema, bytes);
+    write_text(described.schema(), bytes);
     bytes.extend((described.properties.len() as u64).to_le_bytes());
     for (name, value) in &described.properties {
         write_text(name, bytes);

@@ -5,9 +5,7 @@ use radiosonde_delivery::redact::without_queries;
 
 use crate::event::{Kind, SnowplowEvent};
 use crate::field::Field;
-
-/// The longest part of a schema's name, in characters.
-const LONGEST: usize = 1_000;
+use crate::schema::NO_SCHEMA;
 
 /// The fields without which an event of that kind is none.
 pub(crate) const fn required(kind: &Kind) -> &'static [Field] {
@@ -40,75 +38,16 @@ pub(crate) fn problem(event: &SnowplowEvent) -> Option<String> {
             ));
         }
     }
-    if event.described().any(|described| !is_schema(&described.schema)) {
+    if event.described().any(|described| !described.schema.is_valid()) {
         return Some(NO_SCHEMA.to_owned());
     }
     None
-}
-
-pub(crate) const NO_SCHEMA: &str =
-    "its schema, or that of an entity, must be like `iglu:com.acme/order_placed/jsonschema/1-0-0`";
-
-/// Whether it is an Iglu URI: vendor, name, format, and a version of three numbers.
-pub(crate) fn is_schema(schema: &str) -> bool {
-    let Some(path) = schema.strip_prefix("iglu:") else { return false };
-    let Some([vendor, name, format, version]) = parts(path, '/') else { return false };
-    let is_name = |part: &str, others: &[u8]| {
-        !part.is_empty()
-            && part.len() <= LONGEST
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
-    };
-    is_name(vendor, b"-_.") && is_name(name, b"-_") && is_name(format, b"-_") && is_version(version)
-}
-
-/// Whether it is three numbers without leading zeros, of which the first is not zero.
-fn is_version(version: &str) -> bool {
-    let is_number = |part: &str| {
-        let is_digits = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        is_digits && part.len() < 10 && (part == "0" || !part.starts_with('0'))
-    };
-    parts::<3>(version, '-')
-        .is_some_and(|parts| parts[0] != "0" && parts.iter().all(|part| is_number(part)))
-}
-
-/// The parts of a text, if there are as many as that.
-fn parts<const N: usize>(text: &str, separator: char) -> Option<[&str; N]> {
-    let mut parts = text.split(separator);
-    let mut found = [""; N];
-    for part in &mut found {
-        *part = parts.next()?;
-    }
-    parts.next().is_none().then_some(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::event::SelfDescribing;
-
-    #[test]
-    fn only_what_names_a_schema_is_one() {
-        for schema in
-            ["iglu:com.acme/order_placed/jsonschema/1-0-0", "iglu:a-b_c.d/e-f/jsonschema/12-3-40"]
-        {
-            assert!(is_schema(schema), "{schema}");
-        }
-        for schema in [
-            "",
-            "com.acme/order_placed/jsonschema/1-0-0",
-            "iglu:com.acme/order_placed/jsonschema",
-            "iglu:com.acme/order placed/jsonschema/1-0-0",
-            "iglu:com.acme/order.placed/jsonschema/1-0-0",
-            "iglu:com.acme//jsonschema/1-0-0",
-            "iglu:com.acme/order_placed/jsonschema/1-0",
-            "iglu:com.acme/order_placed/jsonschema/0-0-1",
-            "iglu:com.acme/order_placed/jsonschema/1-01-0",
-            "iglu:com.acme/order_placed/jsonschema/1-0-0/2",
-            "iglu:com.acme/order_placed/jsonschema/1-0-x",
-        ] {
-            assert!(!is_schema(schema), "{schema}");
-        }
-    }
 
     #[test]
     fn an_id_that_is_a_url_with_secrets_is_refused_and_not_cut() {

@@ -11,7 +11,6 @@ use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 use crate::event::{SelfDescribing, SnowplowEvent, milliseconds};
 use crate::field::Field;
-use crate::size;
 
 /// What the collector is told about who sends.
 pub(crate) const USER_AGENT: &str = concat!("radiosonde/", env!("CARGO_PKG_VERSION"));
@@ -41,14 +40,6 @@ impl Method {
         match self {
             Self::Post => "/com.snowplowanalytics.snowplow/tp2",
             Self::Get => "/i",
-        }
-    }
-
-    /// The most bytes that the event takes in a request.
-    pub(crate) fn size(self, event: &SnowplowEvent) -> usize {
-        match self {
-            Self::Post => size::in_body(event),
-            Self::Get => size::in_query(event),
         }
     }
 }
@@ -179,7 +170,7 @@ struct Described<'a, T> {
 }
 
 fn described(described: &SelfDescribing) -> Described<'_, Properties<'_>> {
-    Described { schema: &described.schema, data: Properties(described) }
+    Described { schema: described.schema(), data: Properties(described) }
 }
 
 impl<T: Serialize> Serialize for Described<'_, T> {

@@ -7,6 +7,7 @@ use radiosonde_delivery::Uuid;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::size::size;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -208,7 +209,7 @@ fn every_character_is_measured_as_what_it_takes() {
         ] {
             for mut protocol in settings() {
                 let (exact, measured) =
-                    (length(&mut protocol, &event), protocol.method.size(&event));
+                    (length(&mut protocol, &event), size(&event, protocol.method));
                 assert!(exact <= measured, "{character:?}: {exact} of {measured} by {protocol:?}");
             }
         }
@@ -259,7 +260,7 @@ proptest! {
         for protocol in settings() {
             let (app_id, namespace) = ("&".repeat(255), "~".repeat(128));
             let mut protocol = TrackerProtocol { app_id, namespace, ..protocol };
-            let (exact, measured) = (length(&mut protocol, &event), protocol.method.size(&event));
+            let (exact, measured) = (length(&mut protocol, &event), size(&event, protocol.method));
             prop_assert!(exact <= measured, "{exact} of {measured} by {protocol:?}");
             prop_assert!(measured <= 5 * exact, "{exact} of {measured} by {protocol:?}");
         }
