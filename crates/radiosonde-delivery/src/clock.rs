@@ -78,6 +78,11 @@ pub(crate) mod manual {
             Self { state: Arc::new(Mutex::new(state)), set }
         }
 
+        /// Sets the time of day forward, while no time passes.
+        pub(crate) fn set_forward(&self, by: Duration) {
+            self.state.lock().unwrap().system_now += by;
+        }
+
         pub(crate) fn advance(&self, by: Duration) {
             let mut state = self.state.lock().unwrap();
             state.now += by;

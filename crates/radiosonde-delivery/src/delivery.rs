@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, Report};
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::sink::{Record, Sink, Spooled};
+use crate::spool::age::Age;
 use crate::spool::source::{Health, Source};
 use crate::spool::{Opened, Spool, SpoolError};
 use crate::spooler::{Spooler, State};
@@ -182,6 +183,7 @@ impl Start {
             execute!(events::RECOVERED, { count: recovered }, { reporter: self.reporter });
         }
         let (writer, reader) = opened.split(spool);
+        let age = Age::new(spool.age, Arc::clone(&self.clock), reader.end());
         let (direct, entries) = bounded(0);
         let (written, is_written) = bounded(1);
         let (told, heard) = bounded(COMMANDS);
@@ -190,7 +192,7 @@ impl Start {
             ledger: Arc::clone(&queue.ledger),
             reader,
             read: R::read,
-            age: spool.age,
+            age,
             written: is_written,
             health: Health::default(),
             sync_interval: spool.sync_interval,

@@ -7,8 +7,9 @@ use crate::time::DAY;
 /// How long a `Retry-After` header asks to wait from `now`: it holds seconds or an HTTP date.
 pub(crate) fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     let header = header.trim();
-    if let Ok(seconds) = header.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
+        // What is too large for a number is longer than anybody waits.
+        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
     Some(http_date(header)?.duration_since(now).unwrap_or_default())
 }
@@ -60,6 +61,9 @@ mod tests {
     #[test]
     fn retry_after_reads_seconds_and_dates() {
         assert_eq!(retry_after(" 120 ", at(0)), Some(Duration::from_secs(120)));
+        for endless in ["18446744073709551615", "18446744073709551616", "99999999999999999999999"] {
+            assert_eq!(retry_after(endless, at(0)), Some(Duration::from_secs(u64::MAX)));
+        }
         let date = "Sun, 06 Nov 1994 08:49:37 GMT";
         assert_eq!(retry_after(date, at(784_111_777 - 30)), Some(Duration::from_secs(30)));
         assert_eq!(retry_after(date, at(784_111_777 + 30)), Some(Duration::ZERO), "in the past");
@@ -71,6 +75,7 @@ mod tests {
             "",
             "soon",
             "-1",
+            "+1",
             "1.5",
             "Sun, 06 Nov",
             "Sun, 06 anF 1994 08:49:37 GMT",

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select};
 
@@ -212,7 +212,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     /// The next record: from the spool, or, if there is nothing in it, what could not be written to it.
     fn take(&mut self) -> Result<Option<Taken<R>>, Unreadable> {
         if let Some(spool) = &mut self.spool {
-            if let Some(taken) = spool.next(self.clock.system_now())? {
+            if let Some(taken) = spool.next()? {
                 return Ok(Some(taken));
             }
             // A file that has been completed since its last record was settled is in the way of new ones.
@@ -302,7 +302,7 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
                 return ControlFlow::Break(());
             };
             let now = self.clock.system_now();
-            batch = self.without_expired(batch, now);
+            batch = self.without_expired(batch);
             if batch.records().is_empty() {
                 return ControlFlow::Continue(None);
             }
@@ -392,12 +392,12 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     }
 
     /// Drops what has been in the spool for too long.
-    fn without_expired(&mut self, batch: Batch<R>, now: SystemTime) -> Batch<R> {
+    fn without_expired(&mut self, batch: Batch<R>) -> Batch<R> {
         let Some(spool) = &self.spool else { return batch };
-        if !batch.places().first().is_some_and(|first| spool.is_expired(first, now)) {
+        if !batch.places().first().is_some_and(|first| spool.age.is_over(first)) {
             return batch;
         }
-        let is_expired = |place: &Place| spool.is_expired(place, now);
+        let is_expired = |place: &Place| spool.age.is_over(place);
         let [rest, expired] = batch.divide(|_, place| usize::from(place.is_some_and(is_expired)));
         self.settle(&expired);
         expired.dropped(DropReason::Expired);

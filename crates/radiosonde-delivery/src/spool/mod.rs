@@ -4,6 +4,7 @@
 //! [frame](frame) with a number, its age and a checksum; numbers only grow, so a gap in them says exactly how many
 //! records are lost. The thread of [`Spooler`](crate::spooler::Spooler) writes, the worker thread reads and settles.
 
+pub(crate) mod age;
 pub(crate) mod directory;
 pub(crate) mod frame;
 pub(crate) mod reader;
@@ -61,7 +62,8 @@ impl Spool {
         self
     }
 
-    /// How long a record is kept and tried; after that it is dropped and counted.
+    /// How long a record is kept and tried; after that it is dropped and counted. A clock that is set while the process
+    /// runs makes nothing older than the time since the start has.
     pub fn age(mut self, age: Duration) -> Self {
         self.age = age;
         self

@@ -3,10 +3,11 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::age::Age;
 use super::reader::{Next, Reader};
 use crate::batch::{Place, Taken};
 use crate::clock::after;
@@ -20,7 +21,7 @@ pub(crate) struct Source<R> {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) reader: Reader,
     pub(crate) read: fn(&[u8]) -> Option<R>,
-    pub(crate) age: Duration,
+    pub(crate) age: Age,
     /// Receives when there may be more to read.
     pub(crate) written: Receiver<()>,
     pub(crate) health: Health,
@@ -37,7 +38,7 @@ impl<R> Source<R> {
     /// # Errors
     ///
     /// When the spool cannot be read just now.
-    pub(crate) fn next(&mut self, now: SystemTime) -> Result<Option<Taken<R>>, Unreadable> {
+    pub(crate) fn next(&mut self) -> Result<Option<Taken<R>>, Unreadable> {
         loop {
             let next = self.reader.next();
             self.health.heed(&self.reporter, &self.ledger, &next);
@@ -51,7 +52,7 @@ impl<R> Source<R> {
                     );
                     self.ledger.spooled(records).dropped(DropReason::SpoolDamaged);
                 }
-                Next::Record(place, _) if self.is_expired(&place, now) => {
+                Next::Record(place, _) if self.age.is_over(&place) => {
                     self.drop_one(place, DropReason::Expired);
                 }
                 Next::Record(place, bytes) => {
@@ -66,10 +67,6 @@ impl<R> Source<R> {
                 }
             }
         }
-    }
-
-    pub(crate) fn is_expired(&self, place: &Place, now: SystemTime) -> bool {
-        now.duration_since(place.since).is_ok_and(|age| age > self.age)
     }
 
     /// Writes down that these need no more sending.
