@@ -15,7 +15,7 @@ use crate::event::{SelfDescribing, SnowplowEvent};
 use crate::events;
 use crate::field::Field;
 use crate::protocol::Method;
-use crate::size::size;
+use crate::size::exceeds;
 use crate::validate::problem;
 
 thread_local! {
@@ -78,7 +78,7 @@ impl Outlet {
             self.queue.refuse(DropReason::Invalid);
             return execute!(events::INVALID, {}, { name: event.name(), reason: reason });
         }
-        if size(&event, common.method) > common.event_bytes {
+        if exceeds(&event, common.method, common.event_bytes) {
             return self.queue.refuse(DropReason::TooLarge);
         }
         self.queue.try_push(event);

@@ -20,12 +20,41 @@ const AROUND: usize = 12;
 /// The longest number.
 const NUMBER: usize = 25;
 
+/// What is around a described document, the document of a schema, and a property in it.
+const WRAPPER: usize = 120;
+const DOCUMENT: usize = 26;
+const PROPERTY: usize = 6;
+
+/// The most that a byte takes: a control character, in a query or as base64.
+const WIDEST: usize = 8;
+
+/// Whether the event may take more than so many bytes in a request.
+pub(crate) fn exceeds(event: &SnowplowEvent, method: Method, limit: usize) -> bool {
+    // Most events are so small that nobody needs to look into their texts.
+    bound(event) > limit && size(event, method) > limit
+}
+
+/// More than the event takes in any request, as if all of its characters were the widest.
+fn bound(event: &SnowplowEvent) -> usize {
+    let length = |value: &OwnedValue| match value {
+        OwnedValue::Text(text) => text.len(),
+        _ => NUMBER,
+    };
+    let fields = event.fields.iter().map(|(_, value)| AROUND + length(value)).sum::<usize>();
+    let documents = event.described().map(|described| {
+        let properties = described.properties.iter();
+        let properties = properties.map(|(name, value)| PROPERTY + name.len() + length(value));
+        DOCUMENT + described.schema().len() + properties.sum::<usize>()
+    });
+    IN_QUERY + WIDEST * (fields + 2 * WRAPPER + documents.sum::<usize>())
+}
+
 /// The most bytes that the event takes in a request.
 pub(crate) fn size(event: &SnowplowEvent, method: Method) -> usize {
     let fields = event.fields.iter();
     let fields: Size =
         fields.map(|(_, field)| literal(AROUND, 0, method) + value(field, method)).sum();
-    let wrapper = literal(120, 6, method);
+    let wrapper = literal(WRAPPER, 6, method);
     let data = event.data().map_or(Size::default(), |data| wrapper + document(data, method));
     let entities: Size = event.entities.iter().map(|entity| document(entity, method)).sum();
     let entities = if event.entities.is_empty() { entities } else { wrapper + entities };
@@ -38,9 +67,9 @@ pub(crate) fn size(event: &SnowplowEvent, method: Method) -> usize {
 
 fn document(described: &SelfDescribing, method: Method) -> Size {
     let properties = described.properties.iter().map(|(name, property)| {
-        literal(6, 4, method) + text(name, method) + value(property, method)
+        literal(PROPERTY, 4, method) + text(name, method) + value(property, method)
     });
-    literal(26, 8, method) + text(described.schema(), method) + properties.sum()
+    literal(DOCUMENT, 8, method) + text(described.schema(), method) + properties.sum()
 }
 
 fn value(value: &OwnedValue, method: Method) -> Size {

@@ -7,7 +7,7 @@ use radiosonde_delivery::Uuid;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::size::size;
+use crate::size::{exceeds, size};
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -211,6 +211,7 @@ fn every_character_is_measured_as_what_it_takes() {
                 let (exact, measured) =
                     (length(&mut protocol, &event), size(&event, protocol.method));
                 assert!(exact <= measured, "{character:?}: {exact} of {measured} by {protocol:?}");
+                assert!(exceeds(&event, protocol.method, measured - 1), "{character:?}");
             }
         }
     }
@@ -263,6 +264,8 @@ proptest! {
             let (exact, measured) = (length(&mut protocol, &event), size(&event, protocol.method));
             prop_assert!(exact <= measured, "{exact} of {measured} by {protocol:?}");
             prop_assert!(measured <= 5 * exact, "{exact} of {measured} by {protocol:?}");
+            prop_assert!(exceeds(&event, protocol.method, measured - 1));
+            prop_assert!(!exceeds(&event, protocol.method, measured));
         }
     }
 }
