@@ -135,7 +135,7 @@ impl Builder {
         self
     }
 
-    /// How many bytes of one value are shown, 8 KiB by default; the rest is cut off, with an `…` in its place.
+    /// How many bytes of one value are shown, at least 1, 8 KiB by default; the rest is cut off, with an `…` in its place.
     pub fn value_bytes(mut self, bytes: usize) -> Self {
         self.layout.shown.bytes = bytes;
         self
@@ -171,9 +171,12 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When there are no events or one is not well formed, the id is taken, the file cannot be opened, or no thread can
-    /// be started.
+    /// When there are no events or one is not well formed, an option leaves no room for anything, the id is taken, the file
+    /// cannot be opened, or no thread can be started.
     pub fn start(mut self) -> Result<Log, StartError> {
+        if let Some((option, problem)) = self.problem() {
+            return Err(StartError::Option { option, problem });
+        }
         let events = self.rules.iter().flat_map(|rule| rule.events.clone()).collect();
         let delivery = self.deliver()?;
         let rules: Vec<Active> =
@@ -210,6 +213,19 @@ impl Builder {
         attached
             .attach(id, vec![FAILURE.to_owned()], move |event| failing.handle_failure(event))?;
         Ok(Log { attached, suppression, counts, delivery })
+    }
+
+    /// The first option that cannot work, and why not.
+    fn problem(&self) -> Option<(&'static str, &'static str)> {
+        if self.layout.shown.bytes == 0 {
+            return Some(("value_bytes", "must not be zero: nothing of any value would be shown"));
+        }
+        if let Destination::File(file) = &self.destination
+            && let Some(problem) = file.problem()
+        {
+            return Some(problem);
+        }
+        self.rules.iter().find_map(Rule::problem)
     }
 
     fn deliver(&mut self) -> Result<Delivery<Line>, StartError> {
@@ -286,6 +302,13 @@ impl fmt::Debug for Builder {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
+    /// An option cannot work.
+    Option {
+        /// The option, as its setter is named.
+        option: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The bus refused an event name or the reporter's id, or there are no events.
     Attach(AttachError),
     /// The log file could not be opened.
@@ -302,6 +325,9 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Option { option, problem } => {
+                write!(f, "the log reporter cannot be started: `{option}` {problem}")
+            }
             Self::Attach(error) => write!(f, "the log reporter could not be attached: {error}"),
             Self::File { path, error } => {
                 write!(
@@ -318,6 +344,7 @@ impl fmt::Display for StartError {
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            Self::Option { .. } => None,
             Self::Attach(error) => Some(error),
             Self::File { error, .. } => Some(error),
             Self::Delivery(error) => Some(error),

@@ -59,6 +59,21 @@ impl LogFile {
         self
     }
 
+    /// The option that cannot work, and why not.
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str)> {
+        if self.bytes == 0 {
+            return Some((
+                "bytes",
+                "of a `LogFile` must not be zero: every line would have a file of its own",
+            ));
+        }
+        let is_zero = self.every.is_some_and(|every| every.is_zero());
+        is_zero.then_some((
+            "every",
+            "of a `LogFile` must not be zero: leave it out to rotate by size alone",
+        ))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

@@ -8,7 +8,6 @@ mod layout;
 mod level;
 mod limit;
 mod recursion;
-mod redact;
 mod reporter;
 mod rule;
 mod sink;

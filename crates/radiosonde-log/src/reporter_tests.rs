@@ -436,6 +436,25 @@ fn a_file_that_cannot_be_opened_is_an_error_at_start_that_names_it() {
 }
 
 #[test]
+fn an_option_that_leaves_room_for_nothing_is_an_error_at_start_that_names_it() {
+    let bus = Bus::new();
+    let (rule, path) = (|| Rule::events(["a"]), "/nowhere/at/all/events.log");
+    for (builder, option) in [
+        (Log::builder().value_bytes(0), "`value_bytes`"),
+        (Log::builder().file(LogFile::new(path).bytes(0)), "`bytes` of a `LogFile`"),
+        (Log::builder().file(LogFile::new(path).every(Duration::ZERO)), "`every` of a `LogFile`"),
+        (Log::builder().rules([rule().at_most(0, Duration::from_secs(1))]), "`at_most`"),
+        (Log::builder().rules([rule().at_most(1, Duration::ZERO)]), "`at_most`"),
+        (Log::builder().rules([rule(), rule().one_in(0)]), "`one_in`"),
+    ] {
+        let error = builder.bus(&bus).start().unwrap_err();
+        assert!(matches!(error, StartError::Option { .. }), "{error}");
+        assert!(error.to_string().contains(option), "{error}");
+    }
+    assert!(bus.list_handlers("").is_empty());
+}
+
+#[test]
 fn the_default_logger_is_attached_once_to_everything_and_detached_by_dropping() {
     let first = attach_default_logger(Level::Warning).unwrap();
     assert!(attach_default_logger(Level::Info).is_err());

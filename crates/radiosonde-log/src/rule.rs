@@ -93,6 +93,19 @@ impl Rule {
         self
     }
 
+    /// The option that cannot work, and why not.
+    pub(crate) fn problem(&self) -> Option<(&'static str, &'static str)> {
+        match self.rate {
+            Some((0, _)) => Some((
+                "at_most",
+                "must let through one line at least: leave the events out instead",
+            )),
+            Some((_, Duration::ZERO)) => Some(("at_most", "must have a time that is not zero")),
+            _ if self.one_in == 0 => Some(("one_in", "must not be zero: 1 logs every event")),
+            _ => None,
+        }
+    }
+
     pub(crate) fn limit(&self) -> Option<Limit> {
         (self.one_in > 1 || self.rate.is_some()).then(|| Limit::new(self.one_in, self.rate))
     }

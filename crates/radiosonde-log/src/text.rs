@@ -5,9 +5,7 @@ use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use radiosonde::Value;
-use radiosonde_delivery::redact::without_queries;
-
-use crate::redact::without_secrets;
+use radiosonde_delivery::redact;
 
 /// What stands in place of a value that panicked when it was to be shown.
 const PANICKED: &str = "[panicked]";
@@ -55,8 +53,8 @@ impl Shown {
 
     /// The text without secrets and, unless they are shown, query strings.
     pub(crate) fn clean(self, text: &str) -> Cow<'_, str> {
-        let read = without_secrets(up_to(text, self.read()));
-        let clean = if self.queries { read } else { either(read, without_queries) };
+        let read = up_to(text, self.read());
+        let clean = if self.queries { redact::without_secrets(read) } else { redact::clean(read) };
         if clean.len() <= self.bytes {
             return clean;
         }
@@ -87,16 +85,6 @@ pub(crate) fn class_of(value: Value<'_>) -> Option<String> {
 fn forget(payload: Box<dyn std::any::Any + Send>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
-    }
-}
-
-fn either<'a>(text: Cow<'a, str>, change: impl Fn(&str) -> Cow<'_, str>) -> Cow<'a, str> {
-    match text {
-        Cow::Borrowed(text) => match change(text) {
-            Cow::Borrowed(_) => Cow::Borrowed(text),
-            Cow::Owned(changed) => Cow::Owned(changed),
-        },
-        Cow::Owned(text) => Cow::Owned(change(&text).into_owned()),
     }
 }
 
