@@ -342,6 +342,7 @@ fn the_environment_of_the_process_decides() {
         (Some(OsStr::new("0")), true, 2),
         (Some(OsStr::new("1")), true, 0),
         (Some(not_unicode), false, 0),
+        (Some(not_unicode), true, 0),
     ] {
         let receiver = Receiver::start();
         let mut child = Command::new(std::env::current_exe().unwrap());

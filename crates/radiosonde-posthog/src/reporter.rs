@@ -36,12 +36,15 @@ pub enum Status {
     DoNotTrack,
 }
 
+/// What the environment says. What is not Unicode is no clear no.
+fn do_not_track() -> Option<String> {
+    std::env::var_os(DO_NOT_TRACK).map(|value| value.to_string_lossy().into_owned())
+}
+
 impl PostHog {
     /// A reporter that sends to the PostHog at `url` with a project's API `key`.
     pub fn builder(key: impl Into<String>, url: impl Into<String>) -> Builder {
-        // What is not Unicode is no clear no.
-        let do_not_track = std::env::var_os(DO_NOT_TRACK);
-        Builder::new(key, url, do_not_track.map(|value| value.to_string_lossy().into_owned()))
+        Builder::new(key, url, do_not_track())
     }
 
     /// A builder from `<prefix>_POSTHOG_API_KEY` and `<prefix>_POSTHOG_URL`; none unless both are set and not
@@ -49,7 +52,7 @@ impl PostHog {
     ///
     /// # Errors
     ///
-    /// When a variable is not Unicode.
+    /// When one of the two is not Unicode.
     ///
     /// ```
     /// use radiosonde_posthog::{PostHog, Rule};
@@ -62,7 +65,7 @@ impl PostHog {
     /// # Ok::<(), radiosonde_posthog::StartError>(())
     /// ```
     pub fn from_env(prefix: &str) -> Result<Option<Builder>, StartError> {
-        Self::from_variables(prefix, |name| match std::env::var(name) {
+        Self::from_variables(prefix, do_not_track(), |name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => {
@@ -73,6 +76,7 @@ impl PostHog {
 
     fn from_variables(
         prefix: &str,
+        do_not_track: Option<String>,
         variable: impl Fn(&str) -> Result<Option<String>, StartError>,
     ) -> Result<Option<Builder>, StartError> {
         let [key_name, url_name] =
@@ -82,7 +86,7 @@ impl PostHog {
         };
         let reason = match (value(&key_name)?, value(&url_name)?) {
             (Some(key), Some(url)) => {
-                return Ok(Some(Builder::new(key, url, variable(DO_NOT_TRACK)?)));
+                return Ok(Some(Builder::new(key, url, do_not_track)));
             }
             (None, None) => format!("`{key_name}` and `{url_name}` are not set"),
             (None, Some(_)) => format!("`{key_name}` is not set"),

@@ -36,13 +36,15 @@ pub enum Status {
     DoNotTrack,
 }
 
+/// What the environment says. What is not Unicode is no clear no.
+fn do_not_track() -> Option<String> {
+    std::env::var_os(DO_NOT_TRACK).map(|value| value.to_string_lossy().into_owned())
+}
+
 impl Snowplow {
     /// A reporter that sends to the collector at this URL, as the application of that id.
     pub fn builder(collector: impl Into<String>, app_id: impl Into<String>) -> Builder {
-        // What is not Unicode is no clear no.
-        let do_not_track = std::env::var_os(DO_NOT_TRACK);
-        let do_not_track = do_not_track.map(|value| value.to_string_lossy().into_owned());
-        Builder::new(collector, app_id, do_not_track)
+        Builder::new(collector, app_id, do_not_track())
     }
 
     /// A builder from `<prefix>_SNOWPLOW_COLLECTOR`, the URL of a collector, and `<prefix>_SNOWPLOW_APP_ID`; none unless
@@ -50,7 +52,7 @@ impl Snowplow {
     ///
     /// # Errors
     ///
-    /// When a variable is not Unicode.
+    /// When one of the two is not Unicode.
     ///
     /// ```
     /// use radiosonde_snowplow::{Rule, Snowplow};
@@ -62,7 +64,7 @@ impl Snowplow {
     /// # Ok::<(), radiosonde_snowplow::StartError>(())
     /// ```
     pub fn from_env(prefix: &str) -> Result<Option<Builder>, StartError> {
-        Self::from_variables(prefix, |name| match std::env::var(name) {
+        Self::from_variables(prefix, do_not_track(), |name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),
             Err(VarError::NotPresent) => Ok(None),
             Err(VarError::NotUnicode(_)) => {
@@ -73,6 +75,7 @@ impl Snowplow {
 
     fn from_variables(
         prefix: &str,
+        do_not_track: Option<String>,
         variable: impl Fn(&str) -> Result<Option<String>, StartError>,
     ) -> Result<Option<Builder>, StartError> {
         let [collector_name, app_name] =
@@ -82,7 +85,7 @@ impl Snowplow {
         };
         let reason = match (value(&collector_name)?, value(&app_name)?) {
             (Some(collector), Some(app_id)) => {
-                return Ok(Some(Builder::new(collector, app_id, variable(DO_NOT_TRACK)?)));
+                return Ok(Some(Builder::new(collector, app_id, do_not_track)));
             }
             (None, None) => format!("`{collector_name}` and `{app_name}` are not set"),
             (None, Some(_)) => format!("`{collector_name}` is not set"),

@@ -424,12 +424,12 @@ fn do_not_track_attaches_nothing_and_says_so_once() {
 #[test]
 fn the_environment_turns_it_on_only_with_both_variables() {
     let both = [("T_SNOWPLOW_APP_ID", "shop"), ("T_SNOWPLOW_COLLECTOR", "http://127.0.0.1:1")];
-    let from = |set: &[(&str, &str)]| {
+    let from = |do_not_track: Option<&str>, set: &[(&str, &str)]| {
         let capture = capture(["telemetry.snowplow.off"]);
         let look = |name: &str| {
             Ok(set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
         };
-        let builder = Snowplow::from_variables("T", look).unwrap();
+        let builder = Snowplow::from_variables("T", do_not_track.map(str::to_owned), look).unwrap();
         let reasons = capture
             .events()
             .iter()
@@ -437,7 +437,7 @@ fn the_environment_turns_it_on_only_with_both_variables() {
             .collect::<Vec<_>>();
         (builder, reasons)
     };
-    let (on, reasons) = from(&both);
+    let (on, reasons) = from(None, &both);
     assert!(on.is_some_and(|builder| !builder.do_not_track) && reasons.is_empty());
 
     for (set, reason) in [
@@ -446,12 +446,12 @@ fn the_environment_turns_it_on_only_with_both_variables() {
         (&[("T_SNOWPLOW_APP_ID", " "), both[1]], "`T_SNOWPLOW_APP_ID` is not set"),
         (&[], "`T_SNOWPLOW_COLLECTOR` and `T_SNOWPLOW_APP_ID` are not set"),
     ] {
-        let (off, reasons) = from(set);
+        let (off, reasons) = from(None, set);
         assert!(off.is_none());
         assert_eq!(reasons, [reason]);
     }
 
-    let (on, _) = from(&[both[0], both[1], ("DO_NOT_TRACK", "1")]);
+    let (on, _) = from(Some("1"), &both);
     assert!(on.is_some_and(|builder| builder.do_not_track));
 }
 
