@@ -43,7 +43,7 @@ impl<R: Record> Delivery<R> {
     ///
     /// # Errors
     ///
-    /// When an option cannot work, as one that is zero, or the thread cannot be started.
+    /// When an option cannot work, as one that is zero, or the sink cannot, or the thread cannot be started.
     pub fn start(
         reporter: impl Into<String>,
         options: Options,
@@ -162,7 +162,7 @@ impl Start {
     }
 
     pub(crate) fn run<R: Record>(self, sink: impl Sink<R>) -> Result<Delivery<R>, StartError> {
-        let (queue, commands) = self.queue()?;
+        let (queue, commands) = self.queue(&sink)?;
         let entries = queue.leftovers.clone();
         let worker = Worker::new(&self, sink, queue.clone(), entries, commands, None);
         let (working, ended) = bounded(0);
@@ -176,7 +176,7 @@ impl Start {
         opened: Opened,
         sink: impl Sink<R>,
     ) -> Result<Delivery<R>, StartError> {
-        let (queue, commands) = self.queue()?;
+        let (queue, commands) = self.queue(&sink)?;
         let recovered = opened.retained;
         if recovered > 0 {
             queue.ledger.recover(recovered);
@@ -219,7 +219,13 @@ impl Start {
     }
 
     /// The queue, and where the commands that it and the delivery give arrive.
-    fn queue<R: Record>(&self) -> Result<(Queue<R>, Receiver<Command>), StartError> {
+    fn queue<R: Record>(
+        &self,
+        sink: &impl Sink<R>,
+    ) -> Result<(Queue<R>, Receiver<Command>), StartError> {
+        if let Some(problem) = sink.problem() {
+            return Err(StartError::Sink { reporter: self.reporter.clone(), problem });
+        }
         if let Some((option, problem)) = self.options.problem() {
             return Err(StartError::Option { reporter: self.reporter.clone(), option, problem });
         }
@@ -269,6 +275,13 @@ pub enum StartError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The sink cannot work.
+    Sink {
+        /// Whose delivery it is.
+        reporter: String,
+        /// Why not.
+        problem: String,
+    },
     /// The spool cannot be used.
     Spool {
         /// Whose delivery it is.
@@ -291,6 +304,9 @@ impl fmt::Display for StartError {
             Self::Option { reporter, option, problem } => {
                 write!(f, "the delivery of `{reporter}` cannot be started: `{option}` {problem}")
             }
+            Self::Sink { reporter, problem } => {
+                write!(f, "the delivery of `{reporter}` cannot be started: {problem}")
+            }
             Self::Spool { reporter, error } => {
                 write!(f, "the delivery of `{reporter}` has no spool: {error}")
             }
@@ -307,7 +323,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Option { .. } => None,
+            Self::Option { .. } | Self::Sink { .. } => None,
             Self::Spool { error, .. } => Some(error),
             Self::Thread { error, .. } => Some(error),
         }

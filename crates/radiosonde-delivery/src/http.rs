@@ -25,6 +25,9 @@ const ANSWER_BYTES: u64 = 1 << 20;
 /// Redirects are not followed. What an answer means is the encoder's to say, by default [`Response::answer`]. A network
 /// error, a timeout and an answer that is not HTTP ask for a retry. Every request is a span
 /// `telemetry.delivery.send` on the global bus.
+///
+/// A proxy is taken from the environment, but for endpoints on this machine. A variable that names none that can be used, as
+/// one for SOCKS, keeps the delivery from being started: nothing shall go past a proxy that an operator wants to be used.
 pub struct HttpSink<E> {
     reporter: String,
     user_agent: String,
@@ -144,6 +147,16 @@ fn judge_error(error: &ureq::Error) -> Answer {
 }
 
 impl<R, E: Encode<R>> Sink<R> for HttpSink<E> {
+    fn problem(&self) -> Option<String> {
+        if self.endpoint.is_loopback() {
+            return None;
+        }
+        let variable = crate::proxy::unusable(self.endpoint.url())?;
+        Some(format!(
+            "the variable `{variable}` names no proxy that can be used: give it an `http` URL, unset it, or name the host in `NO_PROXY`"
+        ))
+    }
+
     fn send(&mut self, records: &[R], attempt: &Attempt) -> Answer {
         self.request.clear();
         self.encoder.encode(records, attempt, &mut self.request);

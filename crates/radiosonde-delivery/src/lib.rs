@@ -16,6 +16,8 @@ mod http;
 mod ledger;
 mod options;
 pub mod permission;
+#[cfg(feature = "http")]
+mod proxy;
 mod queue;
 mod random;
 pub mod redact;

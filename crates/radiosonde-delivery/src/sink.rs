@@ -78,6 +78,12 @@ pub trait Sink<R>: Send + 'static {
     /// and costs the batch.
     fn send(&mut self, records: &[R], attempt: &Attempt) -> Answer;
 
+    /// Why it can never deliver anything, if that is known: it is asked once, before the delivery starts, which then fails.
+    /// The reason is shown to operators. By default nothing is known.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+
     /// Hears of records that were lost, added up since the last call. By default the sink does not care.
     fn lost(&mut self, reason: DropReason, count: u64) {
         let _ = (reason, count);

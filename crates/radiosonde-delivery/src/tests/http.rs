@@ -8,8 +8,8 @@ use flate2::read::GzDecoder;
 use super::lines::Lines;
 use super::loopback::{Fault, Loopback};
 use crate::{
-    Answer, Attempt, Backoff, Delivery, DropReason, Encode, HttpSink, Options, Report, Request,
-    Response, Verdict,
+    Answer, Attempt, Backoff, Delivery, DropReason, Encode, Endpoint, HttpSink, Options, Report,
+    Request, Response, Verdict,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -157,4 +157,33 @@ fn a_413_is_split_until_it_fits_and_a_400_costs_the_one_bad_record() {
     assert_eq!((report.sent, report.dropped.count(DropReason::Rejected)), (3, 1));
     let bodies: Vec<String> = server.seen().iter().map(|seen| seen.lines().concat()).collect();
     assert_eq!(bodies, ["1234", "12", "34", "3", "4"]);
+}
+
+/// Set in the process that has an environment of its own.
+const CHILD: &str = "RADIOSONDE_PROXY_CHILD";
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_an_error_at_the_start_that_does_not_show_it() {
+    if std::env::var_os(CHILD).is_some() {
+        let start = |url: &str| {
+            let endpoint = Endpoint::parse_allowing_plain_http(url).unwrap();
+            let sink = HttpSink::new("http", "test/1", endpoint, Lines);
+            Delivery::<String>::start("http", Options::new(), sink).map(drop)
+        };
+        let error = start("http://collector.example").unwrap_err().to_string();
+        assert!(error.contains("`HTTPS_PROXY`") && !error.contains("planted"), "{error}");
+        return start("http://127.0.0.1:1").unwrap();
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args([
+        "--exact",
+        "tests::http::a_proxy_that_cannot_be_used_is_an_error_at_the_start_that_does_not_show_it",
+    ]);
+    for name in ["ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+        child.env_remove(name);
+    }
+    let child = child.env(CHILD, "1").env("HTTPS_PROXY", "socks5://me:planted@proxy.example");
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
