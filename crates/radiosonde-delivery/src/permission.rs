@@ -1,6 +1,10 @@
 //! What may leave the process at all: who has asked not to be tracked, and which keys of an event somebody has declared.
 
+use std::borrow::Cow;
+
 use radiosonde::{Declaration, DeclarationKind, Event, Privacy, Value};
+
+use crate::redact::names_credential;
 
 /// What every span's events have, whether its declaration says so or not.
 const OF_SPANS: [&str; 7] = [
@@ -13,6 +17,29 @@ const OF_SPANS: [&str; 7] = [
     "telemetry_parent_span_context",
 ];
 
+/// A key that a rule permits to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    name: Cow<'static, str>,
+    /// Asked once, and not for every event.
+    names_credential: bool,
+}
+
+impl Key {
+    /// The key of that name.
+    #[must_use]
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        let name = name.into();
+        Self { names_credential: names_credential(&name), name }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// What may become of one key of an event.
 #[derive(Clone, Copy, Debug)]
 pub enum Permission<'a> {
@@ -22,31 +49,38 @@ pub enum Permission<'a> {
     Granted(Value<'a>),
     /// Nobody has declared the key, and so nobody has said whom its value is about.
     Undeclared(Value<'a>),
+    /// The key [names a credential](crate::redact::names_credential), and the value may be one: it is no truth value, and
+    /// not a number that was measured.
+    Suspicious,
 }
 
 /// Whether the value of a key may leave. Where metadata and measurements both have the key, the metadata is meant.
 ///
 /// ```
-/// use radiosonde_delivery::permission::{Permission, permission};
+/// use radiosonde_delivery::permission::{Key, Permission, permission};
 ///
 /// radiosonde::attach("it", "shop.order", |event| {
-///     assert!(matches!(permission(event, "user"), Permission::Undeclared(user) if user == "u-1"));
-///     assert!(matches!(permission(event, "missing"), Permission::Denied));
+///     assert!(matches!(permission(event, &Key::new("user")), Permission::Undeclared(user) if user == "u-1"));
+///     assert!(matches!(permission(event, &Key::new("token")), Permission::Suspicious));
+///     assert!(matches!(permission(event, &Key::new("missing")), Permission::Denied));
 /// })?;
-/// radiosonde::execute!("shop.order", {}, { user: "u-1" });
+/// radiosonde::execute!("shop.order", {}, { user: "u-1", token: "abc" });
 /// # Ok::<(), radiosonde::AttachError>(())
 /// ```
 #[must_use]
-pub fn permission<'a>(event: &'a Event<'_>, key: &str) -> Permission<'a> {
-    let value = match event.metadata(key) {
-        Value::Null => event.measurement(key),
-        value => value,
+pub fn permission<'a>(event: &'a Event<'_>, key: &Key) -> Permission<'a> {
+    let Key { name, names_credential } = key;
+    let (value, is_measured) = match event.metadata(name) {
+        Value::Null => (event.measurement(name), true),
+        value => (value, false),
     };
     if matches!(value, Value::Null | Value::Secret) {
         return Permission::Denied;
     }
-    match event.name().declaration().and_then(|declaration| declared(declaration, key)) {
+    let is_harmless = matches!(value, Value::Bool(_)) || (is_measured && value.as_f64().is_some());
+    match event.name().declaration().and_then(|declaration| declared(declaration, name)) {
         Some(Privacy::Secret) => Permission::Denied,
+        _ if *names_credential && !is_harmless => Permission::Suspicious,
         Some(Privacy::Public | Privacy::Identifier) => Permission::Granted(value),
         None => Permission::Undeclared(value),
     }
@@ -89,6 +123,33 @@ pub fn forbids_tracking(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_key_names_as_a_credential_is_suspicious_unless_it_was_measured_or_is_a_truth_value() {
+        let bus = radiosonde::Bus::new();
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sees = std::sync::Arc::clone(&seen);
+        bus.attach("it", "a.b", move |event| {
+            let keys =
+                ["tokens", "has_password", "pin", "duration_of_auth", "session_id", "api_key"];
+            let is_suspicious = |key: &&'static str| {
+                matches!(permission(event, &Key::new(*key)), Permission::Suspicious)
+            };
+            sees.lock().unwrap().extend(keys.into_iter().filter(is_suspicious));
+        })
+        .unwrap();
+        let name = radiosonde::EventName::new("a.b").unwrap();
+        let metadata = [
+            ("has_password", true.into()),
+            ("pin", 4711.into()),
+            ("session_id", "s-1".into()),
+            ("api_key", "planted".into()),
+        ];
+        let measured =
+            [("tokens", 12.into()), ("duration_of_auth", std::time::Duration::ZERO.into())];
+        bus.execute(&name, &measured, &metadata);
+        assert_eq!(*seen.lock().unwrap(), ["pin", "api_key"]);
+    }
 
     #[test]
     fn anything_but_a_clear_no_is_a_yes() {

@@ -9,6 +9,7 @@ mod keys;
 mod secrets;
 mod tokens;
 mod urls;
+mod words;
 
 pub use keys::{looks_secret, names_credential};
 pub use secrets::without_secrets;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use radiosonde::{Bus, Event, FailurePolicy, OwnedValue};
+use radiosonde_delivery::permission::Key;
 use radiosonde_delivery::permission::forbids_tracking;
 use radiosonde_delivery::{Delivery, DropReason, Encode, Endpoint, HttpSink, Options, Spool};
 
@@ -14,7 +15,7 @@ use radiosonde_delivery::{Delivery, DropReason, Encode, Endpoint, HttpSink, Opti
 use radiosonde_delivery::Certificates;
 
 use crate::error::StartError;
-use crate::event::{Place, PostHogEvent, Text};
+use crate::event::{Place, PostHogEvent, Text, may_hold};
 use crate::outlet::{BeforeSend, Outlet};
 use crate::projection::project;
 use crate::protocol::{ApiKey, BatchProtocol, CaptureProtocol, Protocol, USER_AGENT};
@@ -46,7 +47,7 @@ pub struct Builder {
     spool: Option<Spool>,
     super_properties: Vec<(Text, OwnedValue)>,
     /// Property names, and the keys of bus events that they come from.
-    super_keys: Vec<(Text, Text)>,
+    super_keys: Vec<(Text, Key)>,
     before_send: Option<Arc<BeforeSend>>,
     #[cfg(feature = "tls")]
     authorities: Option<Certificates>,
@@ -150,7 +151,7 @@ impl Builder {
         name: impl Into<Cow<'static, str>>,
         key: impl Into<Cow<'static, str>>,
     ) -> Self {
-        self.super_keys.push((name.into(), key.into()));
+        self.super_keys.push((name.into(), Key::new(key)));
         self
     }
 
@@ -270,7 +271,9 @@ impl Builder {
             .iter()
             .map(|(name, _)| name)
             .chain(self.super_keys.iter().map(|(name, _)| name));
-        if let Some(name) = names.find(|name| !is_name(name) || is_object(name)) {
+        let cannot_be = |name: &&Text| !is_name(name) || is_object(name);
+        let mut held = self.super_properties.iter().filter(|(name, value)| !may_hold(name, value));
+        if let Some(name) = names.find(cannot_be).or_else(|| held.next().map(|(name, _)| name)) {
             return Err(StartError::SuperProperty { name: name.clone().into_owned() });
         }
         for rule in &self.rules {

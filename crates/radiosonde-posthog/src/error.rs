@@ -56,7 +56,7 @@ impl fmt::Display for StartError {
             Self::Endpoint(error) => write!(f, "the PostHog URL cannot be used: {error}"),
             Self::SuperProperty { name } => write!(
                 f,
-                "the super property `{name}` cannot be used: its name must have 1 to 200 bytes, and not be that of an object such as `$set`"
+                "the super property `{name}` cannot be used: its name must have 1 to 200 bytes, and be neither that of an object such as `$set` nor, for a text, that of a credential such as `token`"
             ),
             Self::Rule { event, problem } => {
                 write!(f, "the rule for `{event}` cannot be used: {problem}")

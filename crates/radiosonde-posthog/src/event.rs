@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use radiosonde::{OwnedValue, Value};
 use radiosonde_delivery::Uuid;
-use radiosonde_delivery::redact::without_queries;
+use radiosonde_delivery::redact::{clean, names_credential};
 
 /// A text that the program itself has, mostly.
 pub(crate) type Text = Cow<'static, str>;
@@ -18,6 +18,9 @@ pub(crate) const IDENTIFY: &str = "$identify";
 pub(crate) const ALIAS: &str = "$create_alias";
 pub(crate) const GROUP_IDENTIFY: &str = "$groupidentify";
 pub(crate) const PAGE_VIEW: &str = "$pageview";
+
+/// The property that holds the id which an alias merges in.
+pub(crate) const MERGED_ID: &str = "alias";
 
 /// The property that holds the id which an identify merges in.
 pub(crate) const ANONYMOUS_ID: &str = "$anon_distinct_id";
@@ -41,7 +44,8 @@ pub struct Alias<T> {
 /// [`before_send`](crate::Builder::before_send) is given.
 ///
 /// It is anonymous until it has a [`distinct_id`](Self::distinct_id). Where a key is given twice the last value counts.
-/// Query strings and passwords are cut from URLs in its texts, and [`Secret`](radiosonde::Secret) values are not taken.
+/// Query strings and passwords are cut from URLs in its texts, what looks like a secret in them is `[redacted]`, and
+/// [`Secret`](radiosonde::Secret) values and texts of keys that [name a credential](names_credential) are not taken.
 ///
 /// ```
 /// use radiosonde_posthog::{Alias, PostHogEvent};
@@ -114,7 +118,7 @@ impl PostHogEvent {
 
     /// Says that two ids are one person.
     pub fn alias<T: Into<String>>(ids: Alias<T>) -> Self {
-        Self::new(ALIAS).distinct_id(ids.keep).property("alias", ids.merge_in.into())
+        Self::new(ALIAS).distinct_id(ids.keep).property(MERGED_ID, ids.merge_in.into())
     }
 
     /// Says what is known of a group: add it with [`set`](Self::set).
@@ -219,14 +223,18 @@ impl PostHogEvent {
 
     fn put(&mut self, place: Place, key: Text, value: OwnedValue) {
         self.fields.retain(|field| !(field.place == place && field.key == key));
-        self.add(place, key, value);
+        if may_hold(&key, &value) {
+            self.add(place, key, value);
+        }
     }
 
     /// Adds a value of a key that is not there yet.
     pub(crate) fn add(&mut self, place: Place, key: Text, value: OwnedValue) {
         let value = match value {
             OwnedValue::Secret => return,
-            OwnedValue::Text(text) => OwnedValue::Text(clean(text)),
+            // What is no id with its secrets is none without them either: the event is refused.
+            OwnedValue::Text(text) if is_merged(&key) => OwnedValue::Text(text),
+            OwnedValue::Text(text) => OwnedValue::Text(cleaned(text)),
             value => value,
         };
         self.fields.push(Field { place, key, value });
@@ -250,9 +258,18 @@ impl PostHogEvent {
     }
 }
 
-/// The text without what URLs in it may hide.
-fn clean(text: Text) -> Text {
-    match without_queries(&text) {
+/// Whether the key holds an id whose person is merged into another.
+pub(crate) fn is_merged(key: &str) -> bool {
+    key == MERGED_ID || key == ANONYMOUS_ID
+}
+
+/// Whether the application may give a value that name. PostHog's own names are no credentials.
+pub(crate) fn may_hold(key: &str, value: &OwnedValue) -> bool {
+    !matches!(value, OwnedValue::Text(_)) || key.starts_with('$') || !names_credential(key)
+}
+
+fn cleaned(text: Text) -> Text {
+    match clean(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(clean) => clean.into(),
     }

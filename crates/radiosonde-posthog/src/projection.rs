@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use radiosonde::{Event, OwnedValue, Value, execute};
-use radiosonde_delivery::permission::{Permission, asks_not_to_be_tracked, permission};
+use radiosonde_delivery::permission::{Key, Permission, asks_not_to_be_tracked, permission};
 
 use crate::event::{PostHogEvent, Text};
 use crate::events;
@@ -50,18 +50,19 @@ fn text(value: Value<'_>) -> String {
 }
 
 /// The value of a key, unless there is none or it must not leave.
-fn permitted<'a>(rule: &Rule, event: &'a Event<'_>, key: &str) -> Option<Value<'a>> {
-    match permission(event, key) {
-        Permission::Granted(value) => Some(value),
-        Permission::Undeclared(value) if rule.allows_undeclared => Some(value),
-        Permission::Undeclared(_) => {
-            if rule.tells_first() {
-                execute!(events::WITHHELD, {}, { event: event.name().as_str(), key: key });
-            }
-            None
-        }
-        Permission::Denied => None,
+fn permitted<'a>(rule: &Rule, event: &'a Event<'_>, key: &Key) -> Option<Value<'a>> {
+    let reason = match permission(event, key) {
+        Permission::Granted(value) => return Some(value),
+        Permission::Undeclared(value) if rule.allows_undeclared => return Some(value),
+        Permission::Undeclared(_) => "undeclared",
+        Permission::Suspicious => "credential",
+        Permission::Denied => return None,
+    };
+    if rule.tells_first() {
+        let (event, key) = (event.name().as_str(), key.name());
+        execute!(events::WITHHELD, {}, { event: event, key: key, reason: reason });
     }
+    None
 }
 
 #[cfg(test)]

@@ -30,6 +30,20 @@ radiosonde::declare! {
         },
     }
 
+    /// Somebody signs in.
+    event SIGN_IN = "posthog_test.sign_in" {
+        measurements: {
+            /// How many there are.
+            tokens: "token",
+        },
+        metadata: {
+            /// Declared as if it were for everybody.
+            password,
+            /// Declared as if it were an id.
+            api_key: identifier,
+        },
+    }
+
     /// Some work.
     span WORK = "posthog_test.work" {
         measurements: {},
@@ -84,7 +98,7 @@ fn an_event_is_named_after_its_bus_event_unless_the_rule_names_it() {
 
 #[test]
 fn what_no_rule_permits_stays_home() {
-    assert_eq!(DECLARED.len(), 2);
+    assert_eq!(DECLARED.len(), 3);
     let rule = Rule::event("posthog_test.request").properties(["path"]);
     let metadata = [("path", "/x".into()), ("user", "planted".into())];
     let event = made(rule, REQUEST.name(), &[("size", 2.into())], &metadata).unwrap();
@@ -162,6 +176,53 @@ fn queries_and_passwords_are_cut_from_urls_wherever_they_are() {
     let event = undeclared(rule, &[("url", url), ("user", "u-1".into())]);
     assert_eq!(event.fields.len(), 4);
     assert!(event.fields.iter().all(|field| field.value.to_string() == "https://a.example/x"));
+}
+
+#[test]
+fn what_names_a_credential_stays_home_though_it_is_permitted_and_declared() {
+    let capture = capture(["telemetry.posthog.withheld"]);
+    let rule = Rule::event("posthog_test.sign_in")
+        .distinct_id("api_key")
+        .groups([("team", "token")])
+        .set(["password"])
+        .properties(["token", "pin", "tokens", "has_password", "session_id"])
+        .property("renamed", "password")
+        .allow_undeclared();
+    let metadata = [
+        ("api_key", "planted".into()),
+        ("token", "planted".into()),
+        ("password", "planted".into()),
+        ("pin", 4711.into()),
+        ("has_password", true.into()),
+        ("session_id", "s-1".into()),
+    ];
+    let event = made(rule, SIGN_IN.name(), &[("tokens", 7.into())], &metadata).unwrap();
+    let expected = [("tokens", "7"), ("has_password", "true"), ("session_id", "s-1")];
+    assert_eq!(of(&event, Place::Property), pairs(&expected));
+    assert!(event.distinct_id.is_none() && event.fields.len() == expected.len());
+    let told = capture.events();
+    assert!(told.len() == 1 && told[0].metadata("reason") == "credential", "{told:?}");
+    assert!(told[0].metadata("key") == "api_key");
+}
+
+#[test]
+fn secrets_in_texts_are_redacted_wherever_they_are() {
+    let text = Value::from("Authorization: Bearer planted");
+    let rule = Rule::event("a.b")
+        .distinct_id("user")
+        .properties(["header"])
+        .groups([("site", "header")])
+        .set(["header"])
+        .set_once(["header"]);
+    let event = undeclared(rule, &[("header", text), ("user", "u-1".into())]);
+    assert_eq!(event.fields.len(), 4);
+    assert!(
+        event.fields.iter().all(|field| field.value.to_string() == "Authorization: [redacted]")
+    );
+    let own = PostHogEvent::new("it").property("a", "jwt=planted").property("token", "planted");
+    let own = own.set("secret", "planted").property("tokens", 3).property("$session_id", "s-1");
+    assert_eq!(own.fields.len(), 3);
+    assert!(own.get("a") == "jwt=[redacted]" && own.get("$session_id") == "s-1");
 }
 
 #[test]

@@ -308,6 +308,7 @@ fn a_start_that_fails_leaves_nothing_attached_and_does_not_repeat_the_key() {
         ("https://user:planted@collector.example/?key=planted", Rule::event("a.b"), "a"),
         ("http://127.0.0.1:1", Rule::event("a.b").name(" "), "a"),
         ("http://127.0.0.1:1", Rule::event("a.b"), "$set"),
+        ("http://127.0.0.1:1", Rule::event("a.b"), "api_token"),
     ] {
         let (bus, builder) = builder(url, None);
         assert!(!format!("{builder:?}").contains("planted"));

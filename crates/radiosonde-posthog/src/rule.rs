@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use radiosonde::{Event, OwnedValue};
+use radiosonde_delivery::permission::Key;
 
 use crate::event::{
-    ALIAS, ANONYMOUS_ID, Alias, GROUP_IDENTIFY, IDENTIFY, PAGE_VIEW, Place, SET, SET_ONCE, Text,
+    ALIAS, ANONYMOUS_ID, Alias, GROUP_IDENTIFY, IDENTIFY, MERGED_ID, PAGE_VIEW, Place, SET,
+    SET_ONCE, Text,
 };
 use crate::validate::{is_name, is_object};
 
@@ -18,7 +20,8 @@ type DistinctId = dyn Fn(&Event<'_>) -> Option<String> + Send + Sync;
 /// Only what a rule permits leaves: everything else, other events as well as other keys, stays home. A key leaves if it
 /// is declared with its event too (see [`declare!`](radiosonde::declare!)), so that somebody has said whom it is about;
 /// [`allow_undeclared`](Self::allow_undeclared) lifts that. Keys declared secret and [`Secret`](radiosonde::Secret)
-/// values stay home even if a rule permits them.
+/// values stay home even if a rule permits them, and so do texts of keys that
+/// [name a credential](radiosonde_delivery::redact::names_credential), such as `password`.
 ///
 /// ```
 /// use radiosonde_posthog::{Alias, Rule};
@@ -51,7 +54,7 @@ pub struct Rule {
 /// Whose event it is.
 pub(crate) enum Who {
     Nobody,
-    Key(Text),
+    Key(Key),
     Function(Box<DistinctId>),
 }
 
@@ -67,9 +70,9 @@ pub(crate) struct Mapping {
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     /// The value of a key.
-    Key(Text),
+    Key(Key),
     /// The value of a key as text, as ids are.
-    Text(Text),
+    Text(Key),
     /// The rule itself.
     Rule(OwnedValue),
 }
@@ -97,7 +100,7 @@ impl Rule {
 
     /// The key whose value is the distinct id. An event without that key is anonymous.
     pub fn distinct_id(mut self, key: impl Into<Cow<'static, str>>) -> Self {
-        self.who = Who::Key(key.into());
+        self.who = Who::Key(Key::new(key));
         self
     }
 
@@ -127,7 +130,7 @@ impl Rule {
         K: Into<Cow<'static, str>>,
     {
         for (group_type, key) in groups {
-            self.map(Place::Group, group_type.into(), Source::Text(key.into()));
+            self.map(Place::Group, group_type.into(), Source::Text(Key::new(key)));
         }
         self
     }
@@ -139,7 +142,7 @@ impl Rule {
         keys: impl IntoIterator<Item = K>,
     ) -> Self {
         for key in keys.into_iter().map(Into::into) {
-            self.map(Place::Property, key.clone(), Source::Key(key));
+            self.map(Place::Property, key.clone(), Source::Key(Key::new(key)));
         }
         self
     }
@@ -150,7 +153,7 @@ impl Rule {
         name: impl Into<Cow<'static, str>>,
         key: impl Into<Cow<'static, str>>,
     ) -> Self {
-        self.map(Place::Property, name.into(), Source::Key(key.into()));
+        self.map(Place::Property, name.into(), Source::Key(Key::new(key)));
         self
     }
 
@@ -158,7 +161,7 @@ impl Rule {
     /// [`group_identify`](Self::group_identify).
     pub fn set<K: Into<Cow<'static, str>>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         for key in keys.into_iter().map(Into::into) {
-            self.map(Place::Set, key.clone(), Source::Key(key));
+            self.map(Place::Set, key.clone(), Source::Key(Key::new(key)));
         }
         self
     }
@@ -169,7 +172,7 @@ impl Rule {
         keys: impl IntoIterator<Item = K>,
     ) -> Self {
         for key in keys.into_iter().map(Into::into) {
-            self.map(Place::SetOnce, key.clone(), Source::Key(key));
+            self.map(Place::SetOnce, key.clone(), Source::Key(Key::new(key)));
         }
         self
     }
@@ -182,14 +185,14 @@ impl Rule {
     /// For [`identify`](Self::identify): the key of the id under which the user was known before, whose person is
     /// merged in.
     pub fn merging(mut self, key: impl Into<Cow<'static, str>>) -> Self {
-        self.map(Place::Property, ANONYMOUS_ID.into(), Source::Text(key.into()));
+        self.map(Place::Property, ANONYMOUS_ID.into(), Source::Text(Key::new(key)));
         self
     }
 
     /// The event says that two ids are one person: it becomes `$create_alias`. Given are the keys of the ids.
     pub fn alias<K: Into<Cow<'static, str>>>(self, keys: Alias<K>) -> Self {
         let mut rule = self.name(ALIAS).distinct_id(keys.keep);
-        rule.map(Place::Property, "alias".into(), Source::Text(keys.merge_in.into()));
+        rule.map(Place::Property, MERGED_ID.into(), Source::Text(Key::new(keys.merge_in)));
         rule
     }
 
@@ -203,7 +206,7 @@ impl Rule {
         let mut rule = self.name(GROUP_IDENTIFY);
         let group_type = Source::Rule(group_type.into().into());
         rule.map(Place::Property, "$group_type".into(), group_type);
-        rule.map(Place::Property, "$group_key".into(), Source::Text(key.into()));
+        rule.map(Place::Property, "$group_key".into(), Source::Text(Key::new(key)));
         rule
     }
 
@@ -303,8 +306,9 @@ mod tests {
     #[test]
     fn of_two_mappings_to_one_name_the_last_counts() {
         let rule = Rule::event("a.b").properties(["x", "y"]).property("x", "z");
-        let sources: Vec<_> =
-            rule.fields.iter().map(|field| format!("{:?}", field.source)).collect();
-        assert_eq!(sources, ["Key(\"y\")", "Key(\"z\")"]);
+        let sources: Vec<_> = rule.fields.iter().map(|field| field.source.clone()).collect();
+        assert!(
+            matches!(&sources[..], [Source::Key(y), Source::Key(z)] if y.name() == "y" && z.name() == "z")
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! What PostHog refuses, found before it joins a batch: there one bad event can cost the whole request.
 
+use std::borrow::Cow;
+
 use radiosonde::OwnedValue;
-use radiosonde_delivery::redact::without_queries;
+use radiosonde_delivery::redact::clean;
 
 use crate::event::{
-    ALIAS, ANONYMOUS_ID, GROUP_IDENTIFY, IDENTIFY, Place, PostHogEvent, SET, SET_ONCE,
+    ALIAS, ANONYMOUS_ID, GROUP_IDENTIFY, IDENTIFY, MERGED_ID, Place, PostHogEvent, SET, SET_ONCE,
+    is_merged,
 };
 
 /// The longest name and id, in bytes. One protocol counts them, the other counts characters and cuts a longer
@@ -64,9 +67,18 @@ pub(crate) fn problem(event: &PostHogEvent) -> Option<&'static str> {
             "its distinct id is empty, longer than 200 bytes, or no id but a word such as `null`",
         );
     }
-    // It cannot be cut like other texts: two users' ids may differ in nothing else.
-    if event.distinct_id.as_deref().is_some_and(|id| *without_queries(id) != *id) {
-        return Some("its distinct id is a URL with a query, a fragment, a user or a password");
+    // They cannot be cut like other texts: two users' ids may differ in nothing else.
+    let has_secret = |id: &str| matches!(clean(id), Cow::Owned(clean) if clean != id);
+    if event.distinct_id.as_deref().is_some_and(has_secret) {
+        return Some(
+            "its distinct id is a URL with a query, a fragment, a user or a password, or looks like a secret",
+        );
+    }
+    let mut merged = event.fields.iter().filter(|field| is_merged(&field.key));
+    if merged.any(|field| matches!(&field.value, OwnedValue::Text(id) if has_secret(id))) {
+        return Some(
+            "the id to merge in is a URL with a query, a fragment, a user or a password, or looks like a secret",
+        );
     }
     if event.of(Place::Property).any(|(key, _)| is_object(key)) {
         return Some(
@@ -78,7 +90,7 @@ pub(crate) fn problem(event: &PostHogEvent) -> Option<&'static str> {
         return Some("it is about a person, but has no distinct id");
     }
     match &*event.name {
-        ALIAS if !is_other_id(event, "alias") => {
+        ALIAS if !is_other_id(event, MERGED_ID) => {
             Some("the id to merge in is no id, or the one to keep")
         }
         IDENTIFY if event.find(Place::Property, ANONYMOUS_ID).is_some() => {
@@ -149,6 +161,23 @@ mod tests {
             assert!(reason.is_some_and(|reason| !reason.contains("planted")), "{id}: {reason:?}");
         }
         assert_eq!(problem(&PostHogEvent::new("it").distinct_id("https://idp.example/me")), None);
+    }
+
+    #[test]
+    fn an_id_that_looks_like_a_secret_is_refused_and_not_cut() {
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.planted";
+        for id in [jwt, "Bearer planted", "https://idp.example/me?token=planted"] {
+            for event in [
+                PostHogEvent::new("it").distinct_id(id),
+                PostHogEvent::identify("user-42").merging(id),
+                PostHogEvent::alias(Alias { keep: "user-42", merge_in: id }),
+                // Whatever the event is called now.
+                PostHogEvent { name: "it".into(), ..PostHogEvent::identify("user-42").merging(id) },
+            ] {
+                let reason = problem(&event);
+                assert!(reason.is_some_and(|reason| !reason.contains("planted")), "{event:?}");
+            }
+        }
     }
 
     #[test]

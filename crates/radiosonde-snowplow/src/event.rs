@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use radiosonde::{OwnedValue, Value};
 use radiosonde_delivery::Uuid;
-use radiosonde_delivery::redact::without_queries;
+use radiosonde_delivery::redact::{self, names_credential, without_queries, without_secrets};
 
 use crate::field::Field;
 use crate::protocol::Method;
@@ -18,7 +18,8 @@ pub(crate) type Text = Cow<'static, str>;
 
 /// A schema, and the data that it describes: a self-describing event, or an entity that accompanies an event.
 ///
-/// Where a name is given twice the last value counts, and [`Secret`](radiosonde::Secret) values are not taken.
+/// Where a name is given twice the last value counts. [`Secret`](radiosonde::Secret) values are not taken, nor are texts
+/// of names that [name a credential](names_credential).
 ///
 /// ```
 /// use radiosonde_snowplow::SelfDescribing;
@@ -45,9 +46,11 @@ impl SelfDescribing {
         name: impl Into<Cow<'static, str>>,
         value: impl Into<OwnedValue>,
     ) -> Self {
-        let name = name.into();
+        let (name, value) = (name.into(), value.into());
         self.remove(&name);
-        self.add(name, value.into());
+        if !(matches!(value, OwnedValue::Text(_)) && names_credential(&name)) {
+            self.add(name, value);
+        }
         self
     }
 
@@ -117,7 +120,8 @@ impl Kind {
 /// [`before_send`](crate::Builder::before_send) is given.
 ///
 /// Where a field is given twice the last value counts, and [`Secret`](radiosonde::Secret) values are not taken. When it
-/// is sent, query strings and passwords are cut from URLs in its texts.
+/// is sent, query strings and passwords are cut from URLs in its texts, and what looks like a secret in them is
+/// `[redacted]`.
 ///
 /// ```
 /// use radiosonde_snowplow::{Field, SelfDescribing, SnowplowEvent};
@@ -254,14 +258,14 @@ impl SnowplowEvent {
         self.data().into_iter().chain(&self.entities)
     }
 
-    /// Cuts from its texts what URLs in them may hide; the queries of pages are left where they are allowed. Ids are
+    /// Takes out of its texts what URLs in them may hide, and what looks like a secret; the queries of pages are left where they are allowed. Ids are
     /// not cut: two users' ids may differ in nothing else.
     pub(crate) fn clean(&mut self, allows_queries: bool) {
         for (field, value) in self.fields.iter_mut().filter(|(field, _)| !field.identifies()) {
             if allows_queries && field.is_url() {
-                rewrite(value, |text| Cow::Owned(with_query(text)));
+                rewrite(value, |text| Cow::Owned(with_query(&without_secrets(text))));
             } else {
-                rewrite(value, without_queries);
+                rewrite(value, redact::clean);
             }
         }
         let data = match &mut self.kind {
@@ -270,7 +274,7 @@ impl SnowplowEvent {
         };
         for described in data.into_iter().chain(&mut self.entities) {
             for (_, value) in &mut described.properties {
-                rewrite(value, without_queries);
+                rewrite(value, redact::clean);
             }
         }
     }

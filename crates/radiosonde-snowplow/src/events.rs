@@ -13,7 +13,8 @@ radiosonde::declare! {
         },
     }
 
-    /// A rule permits a key that is not declared with its event: it stays home. Executed once for each rule.
+    /// A rule permits a key that is not declared with its event, or that names a credential: it stays home. Executed once
+    /// for each rule.
     pub event WITHHELD = "telemetry.snowplow.withheld" {
         measurements: {},
         metadata: {
@@ -21,6 +22,8 @@ radiosonde::declare! {
             event,
             /// Its key.
             key,
+            /// `undeclared` or `credential`.
+            reason,
         },
     }
 

@@ -30,6 +30,20 @@ radiosonde::declare! {
         },
     }
 
+    /// Somebody signs in.
+    event SIGN_IN = "snowplow_test.sign_in" {
+        measurements: {
+            /// How many there are.
+            tokens: "token",
+        },
+        metadata: {
+            /// Declared as if it were for everybody.
+            password,
+            /// Declared as if it were an id.
+            api_key: identifier,
+        },
+    }
+
     /// Some work.
     span WORK = "snowplow_test.work" {
         measurements: {},
@@ -79,7 +93,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[test]
 fn what_no_rule_permits_stays_home() {
-    assert_eq!(DECLARED.len(), 2);
+    assert_eq!(DECLARED.len(), 3);
     let rule = Rule::event("snowplow_test.request").self_describing(ORDER).properties(["path"]);
     let metadata = [("path", "/x".into()), ("user", "planted".into())];
     let event = made(rule, REQUEST.name(), &[("size", 2.into())], &metadata).unwrap();
@@ -150,6 +164,51 @@ fn secrets_stay_home_although_a_rule_permits_them() {
     let event = made(rule, REQUEST.name(), &[], &metadata).unwrap();
     assert_eq!(properties(event.data().unwrap()), pairs(&[("user", "user-42")]));
     assert!(event.fields.is_empty() && event.entities.is_empty());
+}
+
+#[test]
+fn what_names_a_credential_stays_home_though_it_is_permitted_and_declared() {
+    let capture = capture(["telemetry.snowplow.withheld"]);
+    let rule = Rule::event("snowplow_test.sign_in")
+        .self_describing(ORDER)
+        .properties(["token", "pin", "tokens", "has_password", "session_id"])
+        .property("renamed", "password")
+        .field(Field::UserId, "api_key")
+        .entity(CUSTOMER, [("password", "password")])
+        .allow_undeclared();
+    let metadata = [
+        ("api_key", "planted".into()),
+        ("token", "planted".into()),
+        ("password", "planted".into()),
+        ("pin", 4711.into()),
+        ("has_password", true.into()),
+        ("session_id", "s-1".into()),
+    ];
+    let event = made(rule, SIGN_IN.name(), &[("tokens", 7.into())], &metadata).unwrap();
+    let expected = [("tokens", "7"), ("has_password", "true"), ("session_id", "s-1")];
+    assert_eq!(properties(event.data().unwrap()), pairs(&expected));
+    assert!(event.fields.is_empty() && event.entities.is_empty());
+    let told = capture.events();
+    assert!(told.len() == 1 && told[0].metadata("reason") == "credential", "{told:?}");
+}
+
+#[test]
+fn secrets_in_texts_are_redacted_wherever_they_are() {
+    let text = "Authorization: Bearer planted";
+    let data = SelfDescribing::new(ORDER)
+        .property("a", text)
+        .property("token", "planted")
+        .property("tokens", 3)
+        .property("sessionId", "s-1");
+    let mut event = SnowplowEvent::self_describing(data.clone())
+        .entity(data)
+        .with(Field::PageTitle, text)
+        .with(Field::PageUrl, "https://a.example/x?utm_source=y&token=planted");
+    event.clean(true);
+    let expected = [("a", "Authorization: [redacted]"), ("tokens", "3"), ("sessionId", "s-1")];
+    assert!(event.described().all(|data| properties(data) == pairs(&expected)));
+    assert_eq!(event.get(Field::PageTitle), "Authorization: [redacted]");
+    assert_eq!(event.get(Field::PageUrl), "https://a.example/x?utm_source=y&token=[redacted]");
 }
 
 #[test]

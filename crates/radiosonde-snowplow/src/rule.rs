@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use radiosonde::{Event, OwnedValue};
+use radiosonde_delivery::permission::Key;
 
 use crate::event::{Kind, SelfDescribing, Text};
 use crate::field::Field;
@@ -16,7 +17,8 @@ use crate::validate::required;
 /// Only what a rule permits leaves: everything else, other events as well as other keys, stays home. A key leaves if it
 /// is declared with its event too (see [`declare!`](radiosonde::declare!)), so that somebody has said whom it is about;
 /// [`allow_undeclared`](Self::allow_undeclared) lifts that. Keys declared secret and [`Secret`](radiosonde::Secret)
-/// values stay home even if a rule permits them.
+/// values stay home even if a rule permits them, and so do texts of keys that
+/// [name a credential](radiosonde_delivery::redact::names_credential), such as `password`.
 ///
 /// ```
 /// use radiosonde_snowplow::{Field, Rule};
@@ -43,7 +45,7 @@ pub struct Rule {
     pub(crate) kind: Option<Kind>,
     pub(crate) fields: Vec<(Field, Source)>,
     /// Properties of the self-describing event, and the keys that they come from.
-    pub(crate) properties: Vec<(Text, Text)>,
+    pub(crate) properties: Vec<(Text, Key)>,
     pub(crate) entities: Vec<EntityRule>,
     pub(crate) allows_undeclared: bool,
     /// Whether it was told already that a key stays home because it is not declared.
@@ -53,7 +55,7 @@ pub struct Rule {
 /// An entity, and the keys that its properties come from.
 pub(crate) struct EntityRule {
     pub(crate) schema: Schema,
-    pub(crate) properties: Vec<(Text, Text)>,
+    pub(crate) properties: Vec<(Text, Key)>,
 }
 
 type Function = dyn Fn(&Event<'_>) -> Option<String> + Send + Sync;
@@ -61,7 +63,7 @@ type Function = dyn Fn(&Event<'_>) -> Option<String> + Send + Sync;
 /// Where the value of a field comes from.
 pub(crate) enum Source {
     /// The value of a key.
-    Key(Text),
+    Key(Key),
     /// The rule itself.
     Rule(OwnedValue),
     Function(Box<Function>),
@@ -114,14 +116,14 @@ impl Rule {
 
     /// The key whose value becomes a field of the tracker protocol, such as the user's id. Missing ones are left out.
     pub fn field(mut self, field: Field, key: impl Into<Cow<'static, str>>) -> Self {
-        self.map(field, Source::Key(key.into()));
+        self.map(field, Source::Key(Key::new(key)));
         self
     }
 
     /// A function that gives a field of the tracker protocol, such as an id made of a number; with none it is left out.
     ///
-    /// It runs on the emitting thread, so it must be quick. What it returns leaves as it is, but for URLs: it must not
-    /// be made of secrets. If it panics the event is dropped and counted.
+    /// It runs on the emitting thread, so it must be quick. What it returns leaves as it is, but for URLs and what looks like a
+    /// secret: it must not be made of secrets. If it panics the event is dropped and counted.
     pub fn field_by(
         mut self,
         field: Field,
@@ -145,7 +147,7 @@ impl Rule {
     ) -> Self {
         let name = name.into();
         self.properties.retain(|(known, _)| *known != name);
-        self.properties.push((name, key.into()));
+        self.properties.push((name, Key::new(key)));
         self
     }
 
@@ -160,7 +162,7 @@ impl Rule {
         N: Into<Cow<'static, str>>,
         K: Into<Cow<'static, str>>,
     {
-        let properties = properties.into_iter().map(|(name, key)| (name.into(), key.into()));
+        let properties = properties.into_iter().map(|(name, key)| (name.into(), Key::new(key)));
         let properties = properties.collect();
         self.entities.push(EntityRule { schema: Schema::new(schema.into()), properties });
         self
@@ -266,9 +268,11 @@ mod tests {
     #[test]
     fn of_two_mappings_to_one_name_the_last_counts() {
         let rule = Rule::event("a.b").properties(["x", "y"]).property("x", "z");
-        assert_eq!(rule.properties, [("y".into(), "y".into()), ("x".into(), "z".into())]);
+        assert_eq!(rule.properties, [("y".into(), Key::new("y")), ("x".into(), Key::new("z"))]);
         let rule = rule.structured("a", "b").field(Field::Action, "action");
         assert_eq!(rule.fields.len(), 2);
-        assert!(matches!(&rule.fields[1], (Field::Action, Source::Key(key)) if key == "action"));
+        assert!(
+            matches!(&rule.fields[1], (Field::Action, Source::Key(key)) if key.name() == "action")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What Snowplow would make a failed event of, found before it joins a batch: its collector says nothing of it.
 
 use radiosonde::OwnedValue;
-use radiosonde_delivery::redact::without_queries;
+use radiosonde_delivery::redact::clean;
 
 use crate::event::{Kind, SnowplowEvent};
 use crate::field::Field;
@@ -30,11 +30,11 @@ pub(crate) fn problem(event: &SnowplowEvent) -> Option<String> {
         }
         if let OwnedValue::Text(text) = value
             && field.identifies()
-            && *without_queries(text) != **text
+            && *clean(text) != **text
         {
             let name = field.wire_name();
             return Some(format!(
-                "`{name}` must not be a URL with a query, a fragment, a user or a password"
+                "`{name}` must not be a URL with a query, a fragment, a user or a password, nor look like a secret"
             ));
         }
     }
@@ -50,13 +50,18 @@ mod tests {
     use crate::event::SelfDescribing;
 
     #[test]
-    fn an_id_that_is_a_url_with_secrets_is_refused_and_not_cut() {
+    fn an_id_with_secrets_is_refused_and_not_cut() {
         let with = |id| {
             let mut event = SnowplowEvent::structured("a", "b").with(Field::NetworkUserId, id);
             event.clean(true);
             problem(&event)
         };
-        for id in ["https://idp.example/me?token=planted", "https://me:planted@idp.example/"] {
+        for id in [
+            "https://idp.example/me?token=planted",
+            "https://me:planted@idp.example/",
+            "Bearer planted",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.planted",
+        ] {
             let reason = with(id).unwrap();
             assert!(reason.starts_with("`tnuid` ") && !reason.contains("planted"), "{reason}");
         }

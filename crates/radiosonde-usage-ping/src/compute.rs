@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, select};
 use radiosonde::OwnedValue;
-use radiosonde_delivery::redact::without_queries;
+use radiosonde_delivery::redact::clean;
 use serde_json::Value as Json;
 
 use crate::definition::{TimeFrame, ValueType};
@@ -110,15 +110,15 @@ fn message(payload: Box<dyn Any + Send>) -> String {
     )
 }
 
-/// Secrets, nothing, and numbers that JSON does not have are no values. Of URLs in texts their queries, users and passwords
-/// stay home.
+/// Secrets, nothing, and numbers that JSON does not have are no values. Of texts, what looks like a secret stays home, and of
+/// URLs in them queries, users and passwords.
 fn json(value: OwnedValue) -> Option<Json> {
     match value {
         OwnedValue::Bool(truth) => Some(truth.into()),
         OwnedValue::I64(number) => Some(number.into()),
         OwnedValue::U64(number) => Some(number.into()),
         OwnedValue::F64(number) => number.is_finite().then(|| number.into()),
-        OwnedValue::Text(text) => Some(without_queries(&text).into()),
+        OwnedValue::Text(text) => Some(clean(&text).into()),
         OwnedValue::Duration(duration) => Some(u64::try_from(duration.as_nanos()).ok()?.into()),
         _ => None,
     }
@@ -161,6 +161,7 @@ mod tests {
         assert_eq!(compute(setting(true), Boolean), Ok(true.into()));
         let url = "https://user:hunter2@db.example/a?key=hunter2";
         assert_eq!(compute(setting(url), Text), Ok("https://db.example/a".into()));
+        assert_eq!(compute(setting("by Bearer hunter2"), Text), Ok("by Bearer [redacted]".into()));
         assert_eq!(compute(setting(Duration::from_nanos(9)), Integer), Ok(9.into()));
         for (metric, value_type) in [
             (setting("7"), Integer),

@@ -8,12 +8,13 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 use parking_lot::Mutex;
 use radiosonde::execute;
+use radiosonde_delivery::redact::{REDACTED, names_credential};
 
 use crate::clock::Clock;
 use crate::collected::Collected;
 use crate::compute::{Computed, Failure};
 use crate::consent::Consent;
-use crate::definition::{Definition, Definitions, MetricStatus, TimeFrame};
+use crate::definition::{Definition, Definitions, MetricStatus, TimeFrame, ValueType};
 use crate::events;
 use crate::payload::{Draft, Payload};
 use crate::schedule::{Schedule, time};
@@ -87,7 +88,10 @@ impl Shared {
         }
         let key_path = &definition.key_path;
         if let Some(computed) = self.computed.get(key_path) {
-            return computed.compute(frame, definition.value_type, self.timeout, stop);
+            let value = computed.compute(frame, definition.value_type, self.timeout, stop)?;
+            let is_text = definition.value_type == ValueType::Text;
+            let hides = is_text && names_credential(key_path);
+            return Some(value.map(|value| if hides { REDACTED.into() } else { value }));
         }
         let collected = self.collected.iter().find(|collected| collected.key_path == *key_path);
         // That every active metric is in the code was checked at the start.

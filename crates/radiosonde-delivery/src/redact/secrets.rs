@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::REDACTED;
 use super::keys::{looks_secret, names_header};
 use super::tokens::token;
+use super::words::{Word, in_word};
 
 /// Hosts, and paths on them behind which everything is the secret.
 const WEBHOOKS: [(&str, &str); 5] = [
@@ -33,10 +34,9 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     let mut clean: Option<String> = None;
     let mut kept = 0;
     let mut at = 0;
-    while let Some(start) = next_word(text, at) {
-        let end = end_of_word(text, start);
-        at = end;
-        if let Some((from, to)) = secret(text, start, end) {
+    while let Some(word) = Word::next(text, at) {
+        at = word.end;
+        if let Some((from, to)) = secret(text, &word) {
             let clean = clean.get_or_insert_with(|| String::with_capacity(text.len()));
             clean.push_str(&text[kept..from]);
             clean.push_str(REDACTED);
@@ -52,44 +52,39 @@ pub fn without_secrets(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// What keys and most tokens are made of.
-fn in_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
-/// Where the next word begins.
-fn next_word(text: &str, mut at: usize) -> Option<usize> {
-    while let Some(length) = text[at..].chars().next().filter(|c| !in_word(*c)).map(char::len_utf8)
-    {
-        at += length;
-    }
-    (at < text.len()).then_some(at)
-}
-
-fn end_of_word(text: &str, start: usize) -> usize {
-    end_of(text, start, in_word)
-}
-
 /// Where a run of such characters ends.
 fn end_of(text: &str, start: usize, is_in: impl Fn(char) -> bool) -> usize {
     text[start..].find(|c| !is_in(c)).map_or(text.len(), |length| start + length)
 }
 
 /// The secret that is this word, or that it announces.
-fn secret(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
+fn secret(text: &str, word: &Word) -> Option<(usize, usize)> {
+    let &Word { start, end, may_be_token } = word;
+    let bytes = text.as_bytes();
+    let is_escaped = start > 0 && bytes[start - 1] == b'\\';
     let word = &text[start..end];
-    let is_escaped = text[..start].ends_with('\\');
-    if begins_key(word) || (is_escaped && word.get(1..).is_some_and(begins_key)) {
+    let may_begin_key = bytes[start] == b'-' || is_escaped;
+    if may_begin_key && (begins_key(word) || word.get(1..).is_some_and(begins_key)) {
         let label: String = text[end..].chars().take(40).collect();
         return label.contains("PRIVATE KEY").then(|| (start, end_of_key(text, end)));
     }
-    if let Some(offset) = token(word.as_bytes(), is_escaped) {
+    if may_be_token && let Some(offset) = token(word.as_bytes(), is_escaped) {
         return Some((start + offset, end_of(text, end, in_credential)));
     }
-    credential(text, word, end)
-        .or_else(|| login(text, word, end))
-        .or_else(|| webhook(text, word, end))
-        .or_else(|| value(text, word, end))
+    match bytes.get(end..)? {
+        [] => None,
+        [b'/', ..] => webhook(text, word, end),
+        // Most words of a sentence.
+        [b' ', next, ..] if next.is_ascii_alphanumeric() && !announces(word) => None,
+        _ => credential(text, word, end)
+            .or_else(|| login(text, word, end))
+            .or_else(|| value(text, word, end)),
+    }
+}
+
+/// Whether a word may have a secret behind it with nothing but a space between them: an option or a scheme.
+fn announces(word: &str) -> bool {
+    matches!(word.as_bytes()[0], b'-' | b'b' | b'B')
 }
 
 fn begins_key(word: &str) -> bool {
@@ -148,12 +143,8 @@ fn login(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
 
 /// What comes behind the path of a webhook.
 fn webhook(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
-    if !text[end..].starts_with('/') {
-        return None;
-    }
-    let (_, path) = WEBHOOKS
-        .into_iter()
-        .find(|(host, path)| word.ends_with(host) && text[end..].starts_with(path))?;
+    let is_of = |(host, path): &(&str, &str)| word.ends_with(host) && text[end..].starts_with(path);
+    let (_, path) = WEBHOOKS.into_iter().find(is_of)?;
     let from = end + path.len();
     let to = end_of(text, from, |c| in_credential(c) || c == ':');
     (to > from).then_some((from, to))
@@ -161,7 +152,7 @@ fn webhook(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
 
 /// The value of this key, if it is one that looks secret.
 fn value(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
-    // Most words are none, and most keys are those of a URL.
+    // Of all keys most are those of a URL.
     if key.len() < 3 || matches!(key, "http" | "https") {
         return None;
     }
@@ -229,7 +220,7 @@ fn value_end(text: &str, start: usize, is_line: bool) -> usize {
 
 /// Where a value goes on behind the word that only says of what kind it is.
 fn behind_scheme(text: &str, start: usize) -> usize {
-    let end = end_of_word(text, start);
+    let end = end_of(text, start, in_word);
     let is_scheme = ["bearer", "basic", "digest", "token", "apikey", "negotiate"]
         .iter()
         .any(|scheme| text[start..end].eq_ignore_ascii_case(scheme));

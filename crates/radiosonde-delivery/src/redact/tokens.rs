@@ -43,9 +43,6 @@ const fn beginnings(first: u8) -> &'static [&'static [u8]] {
 /// Where in a word a token begins: a JWT, or one of an issuer that has a digit in its rest. `is_escaped` says that a
 /// backslash is before the word, so that its first letter may be no part of a token.
 pub(super) fn token(word: &[u8], is_escaped: bool) -> Option<usize> {
-    if word.len() < SHORTEST {
-        return None;
-    }
     let last_digit = word.iter().rposition(u8::is_ascii_digit);
     let mut may_begin = true;
     for (start, byte) in word.iter().enumerate() {

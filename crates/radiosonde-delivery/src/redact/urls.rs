@@ -4,6 +4,23 @@ use std::borrow::Cow;
 
 use super::REDACTED;
 
+/// What a text has that may have a URL in it, and something to cut from that.
+const ENDS_PATH: u8 = 1;
+const IS_URL: u8 = 2;
+
+static MARKS: [u8; 256] = marks();
+
+const fn marks() -> [u8; 256] {
+    let mut marks = [0; 256];
+    marks[b'?' as usize] = ENDS_PATH;
+    marks[b'#' as usize] = ENDS_PATH;
+    marks[b'@' as usize] = ENDS_PATH;
+    marks[b'%' as usize] = ENDS_PATH;
+    marks[b'/' as usize] = IS_URL;
+    marks[b'=' as usize] = IS_URL;
+    marks
+}
+
 /// The text without what URLs in it may hide: query strings, fragments, user names and passwords.
 ///
 /// A URL is a word with `://` in it, a word with a `/` before its first `?` or `#`, or a word with a `=` after its first
@@ -17,7 +34,8 @@ use super::REDACTED;
 /// ```
 #[must_use]
 pub fn without_queries(text: &str) -> Cow<'_, str> {
-    if !text.contains(['/', '=']) || !text.contains(['?', '#', '@', '%']) {
+    let has = text.bytes().fold(0, |has, byte| has | MARKS[usize::from(byte)]);
+    if has != ENDS_PATH | IS_URL {
         return Cow::Borrowed(text);
     }
     let mut clean = String::with_capacity(text.len());

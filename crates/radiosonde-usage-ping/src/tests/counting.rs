@@ -118,6 +118,29 @@ fn distinct_values_that_are_secret_or_missing_are_passed_over() {
 }
 
 #[test]
+fn a_text_that_is_a_secret_by_its_name_or_by_its_looks_is_redacted() {
+    let setup = Setup::new();
+    let file = [("smtp_password", "text"), ("motto", "text"), ("tokens", "integer")].map(|(name, of)| {
+        format!(
+            "[[metric]]\nkey_path = \"settings.{name}\"\ndescription = \"D.\"\nvalue_type = \"{of}\"\n\
+             status = \"active\"\ntime_frame = \"none\"\nsource = \"setting\"\n"
+        )
+    });
+    let ping = setup
+        .builder(NOWHERE)
+        .definitions("settings.toml", file.concat())
+        .metric(Metric::setting("settings.smtp_password", || "hunter2"))
+        .metric(Metric::setting("settings.motto", || "api_key=hunter2 and more"))
+        .metric(Metric::setting("settings.tokens", || 3))
+        .start()
+        .unwrap();
+    let payload = ping.preview().unwrap();
+    let expected = serde_json::json!({"edition": "free", "smtp_password": "[redacted]", "motto": "api_key=[redacted] and more", "tokens": 3});
+    assert_eq!(parse(payload.body())["settings"], expected);
+    assert!(!payload.to_string().contains("hunter2"));
+}
+
+#[test]
 fn a_metric_that_fails_has_its_fallback_and_is_named_and_the_others_are_there() {
     let setup = Setup::new();
     let (_hangs, hanging) = crossbeam_channel::bounded::<u64>(0);

@@ -128,7 +128,7 @@ fn a_text_takes_time_as_it_is_long_and_no_more() {
         "-",
         "\"",
     ] {
-        for start in ["", "token: bearer", "password", "--token", "t", "authorization: "] {
+        for start in ["", "token: bearer", "--password", "authorization: "] {
             let fastest = |bytes: usize| {
                 let text = [start, &part.repeat(bytes / part.len())].concat();
                 let time = || {
@@ -136,14 +136,11 @@ fn a_text_takes_time_as_it_is_long_and_no_more() {
                     std::hint::black_box(without_secrets(&text));
                     start.elapsed()
                 };
-                (0..3).map(|_| time()).min().unwrap()
+                (0..2).map(|_| time()).min().unwrap()
             };
-            let (short, long) = (fastest(1 << 10), fastest(1 << 15));
-            let limit = 256 * short.max(std::time::Duration::from_micros(1));
-            assert!(
-                long < limit,
-                "{start}{part}: 32 times the text took {long:?} instead of {short:?}"
-            );
+            // 64 times the text may take 512 times as long, as the machine is busy; 4,096 times is quadratic.
+            let is_linear = || fastest(1 << 16) < 512 * fastest(1 << 10);
+            assert!((0..5).any(|_| is_linear()), "{start}{part}");
         }
     }
 }
