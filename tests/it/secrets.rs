@@ -42,6 +42,10 @@ radiosonde::declare! {
             session: secret,
             /// Declared as if it were for everybody.
             wrapped,
+            /// Declared as if it were for everybody, too.
+            password,
+            /// What somebody has written.
+            note,
         },
     }
 }
@@ -53,7 +57,7 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One event with a secret by its key's class, by its type and in a URL.
+/// One event with a secret by its key's class, by its type, by its key's name, in a URL and in a text.
 fn sign_in() {
     assert!(EVENTS.len() == 1);
     execute!(
@@ -64,12 +68,32 @@ fn sign_in() {
             page: page(),
             session: PLANTED,
             wrapped: &Secret::from(PLANTED),
+            password: PLANTED,
+            note: note(),
         }
     );
 }
 
 fn page() -> String {
     format!("https://user:{PLANTED}@a.example/page?key={PLANTED}#{PLANTED}")
+}
+
+/// A line for every form that a secret has in a text.
+fn note() -> String {
+    let long = format!("{PLANTED}0123456789");
+    [
+        format!("it failed with password={PLANTED}, twice"),
+        format!("{{\"api_key\": \"{PLANTED}\", \"a\": 1}}"),
+        format!("Authorization: Digest user=\"me\", response={PLANTED}"),
+        format!("sent Bearer {PLANTED} to a.example"),
+        format!("a token eyJhbGciOiJIUzI1NiJ9.eyJ{long}.{PLANTED}"),
+        format!("ghp_{long} and SG.{long}.{PLANTED} and hf_{long}"),
+        format!("curl -u me:{PLANTED} https://a.example"),
+        format!("https://hooks.slack.com/services/T0/B0/{PLANTED}"),
+        format!("-----BEGIN PRIVATE KEY-----\n{PLANTED}\n-----END PRIVATE KEY-----"),
+        "and that is all".to_owned(),
+    ]
+    .join("\n")
 }
 
 /// All events of our own while `work` runs, as they are seen by whoever listens.
@@ -89,6 +113,8 @@ fn told_while(id: &str, work: impl FnOnce()) -> String {
 fn assert_clean(sink: &str, shown: &str) {
     assert!(shown.contains("user-1"), "{sink} has not shown the event: {shown}");
     assert!(!shown.contains(PLANTED), "{sink} has shown a secret: {shown}");
+    let is_whole = !shown.contains("it failed with") || shown.contains("and that is all");
+    assert!(is_whole, "{sink} has lost what is no secret: {shown}");
 }
 
 /// A writer that others can look into.
@@ -133,7 +159,7 @@ fn a_planted_secret_is_in_no_request_to_posthog_and_its_key_only_where_it_belong
         let server = Loopback::new([fault]);
         let mut shown = String::new();
         let told = told_while("secrets-of-posthog", || {
-            let keys = ["page", "session", "wrapped", "count"];
+            let keys = ["page", "session", "wrapped", "count", "password", "note"];
             let rule = radiosonde_posthog::Rule::event("planted.user.sign_in")
                 .distinct_id("user_id")
                 .properties(keys);
@@ -146,6 +172,7 @@ fn a_planted_secret_is_in_no_request_to_posthog_and_its_key_only_where_it_belong
                 .unwrap();
             sign_in();
             let own = PostHogEvent::new("own").distinct_id("user-1").property("page", page());
+            let own = own.property("password", PLANTED).property("note", note());
             posthog.capture(own);
             let _ = posthog.flush(DEADLINE);
             shown = format!("{posthog:?} {:?} {}", posthog.stats(), posthog.stats());
@@ -176,7 +203,7 @@ fn a_planted_secret_is_in_no_request_to_snowplow() {
             let rule = radiosonde_snowplow::Rule::event("planted.user.sign_in")
                 .self_describing("iglu:com.example/sign_in/jsonschema/1-0-0")
                 .field(Field::UserId, "user_id")
-                .properties(["page", "session", "wrapped", "count"]);
+                .properties(["page", "session", "wrapped", "count", "password", "note"]);
             let backoff = Backoff::new().initial(Duration::ZERO);
             let snowplow = Snowplow::builder(&server.url, "secrets")
                 .id("snowplow-of-secrets")
@@ -225,8 +252,9 @@ fn a_planted_secret_is_on_no_page_for_prometheus() {
 fn a_planted_secret_is_in_no_report_of_the_usage_ping_and_in_none_of_its_files() {
     let _turn = turn();
     let metric = |name: &str, frame: &str, source: &str| {
+        let value_type = if source == "setting" { "text" } else { "integer" };
         format!(
-            "[[metric]]\nkey_path = \"counts.{name}\"\ndescription = \"D.\"\nvalue_type = \"integer\"\n\
+            "[[metric]]\nkey_path = \"counts.{name}\"\ndescription = \"D.\"\nvalue_type = \"{value_type}\"\n\
              status = \"active\"\ntime_frame = \"{frame}\"\nsource = \"{source}\"\n"
         )
     };
@@ -235,6 +263,8 @@ fn a_planted_secret_is_in_no_report_of_the_usage_ping_and_in_none_of_its_files()
         metric("users", "28d", "distinct_events"),
         metric("pages", "28d", "distinct_events"),
         metric("sessions", "28d", "distinct_events"),
+        metric("password", "none", "setting"),
+        metric("note", "none", "setting"),
     ];
     let name = "planted.user.sign_in";
     let directory = std::env::temp_dir().join(format!("radiosonde-secrets-{}", std::process::id()));
@@ -244,12 +274,15 @@ fn a_planted_secret_is_in_no_report_of_the_usage_ping_and_in_none_of_its_files()
         .metric(Metric::distinct("counts.users", name, "user_id"))
         .metric(Metric::distinct("counts.pages", name, "page"))
         .metric(Metric::distinct("counts.sessions", name, "session"))
+        .metric(Metric::setting("counts.password", || PLANTED))
+        .metric(Metric::setting("counts.note", note))
         .opt_in(false)
         .start()
         .unwrap();
     sign_in();
     let report = ping.preview().unwrap();
     assert!(report.body().contains("\"sign_ins\": 1"), "{}", report.body());
+    assert!(report.body().contains("and that is all"), "{}", report.body());
     let shown = format!("{report} {report:?} {ping:?}");
     ping.shutdown(DEADLINE);
     let files = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
