@@ -432,6 +432,9 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
         if self.queue.ledger.has_ended() {
             return None;
         }
+        if let Some(spool) = &mut self.spool {
+            spool.drop_gone();
+        }
         let Some(closing) = self.closing else {
             return Some(self.options.request_timeout);
         };

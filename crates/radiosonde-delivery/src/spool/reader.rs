@@ -107,6 +107,17 @@ impl Reader {
         }
     }
 
+    /// Settles what is in files that somebody has removed before they were opened, and says how many records that are.
+    pub(crate) fn lose_gone(&mut self) -> u64 {
+        let mut records = 0;
+        while let Some(lost) = self.segments.forget_gone(self.base) {
+            records += self.settled.unsettled(lost.start, lost.end);
+            // If it cannot be written down, another process will find the same damage.
+            let _ = self.settled.add(&*self.directory, lost.start, lost.end);
+        }
+        records
+    }
+
     /// Settles records that were read, and removes files that hold nothing else.
     ///
     /// # Errors

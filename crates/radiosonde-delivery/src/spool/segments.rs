@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::directory::Directory;
@@ -34,6 +35,8 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// Whether nothing more is appended to it.
     pub(crate) is_complete: bool,
+    /// Whether somebody has removed the file.
+    pub(crate) is_gone: bool,
 }
 
 impl Segments {
@@ -67,7 +70,8 @@ impl Segments {
                 continue;
             }
             let length = bytes.len() as u64;
-            state.segments.push_back(Segment { base: *base, bytes: length, is_complete: true });
+            let segment = Segment { base: *base, bytes: length, is_complete: true, is_gone: false };
+            state.segments.push_back(segment);
             last = bytes;
         }
         if let Some(segment) = state.segments.back() {
@@ -97,7 +101,8 @@ impl Segments {
 
     pub(crate) fn begin(&self, base: u64) {
         let bytes = HEADER.len() as u64;
-        self.lock().segments.push_back(Segment { base, bytes, is_complete: false });
+        let segment = Segment { base, bytes, is_complete: false, is_gone: false };
+        self.lock().segments.push_back(segment);
     }
 
     /// So many records, of so many bytes, were appended to the last segment.
@@ -147,6 +152,29 @@ impl Segments {
     pub(crate) fn end(&self) -> Option<u64> {
         let state = self.lock();
         state.segments.back().is_none_or(|last| last.is_complete).then_some(state.next)
+    }
+
+    /// Marks the complete segments whose files are not among `names`, and says whether there are any new ones.
+    pub(crate) fn mark_gone(&self, names: &[String]) -> bool {
+        let mut state = self.lock();
+        let is_missing = |segment: &Segment| !names.contains(&name(segment.base));
+        let mut missing = 0;
+        for segment in state.segments.iter_mut().filter(|segment| segment.is_complete) {
+            if !segment.is_gone && is_missing(segment) {
+                segment.is_gone = true;
+                missing += 1;
+            }
+        }
+        missing > 0
+    }
+
+    /// Forgets a segment after the one with this base whose file is gone, and says which numbers were in it.
+    pub(crate) fn forget_gone(&self, base: Option<u64>) -> Option<Range<u64>> {
+        let mut state = self.lock();
+        let is_lost = |segment: &Segment| segment.is_gone && Some(segment.base) > base;
+        let at = state.segments.iter().position(is_lost)?;
+        let end = state.segments.get(at + 1).map_or(state.next, |following| following.base);
+        state.segments.remove(at).map(|segment| segment.base..end)
     }
 
     /// Forgets the first segment and says which it was, if it is complete and has only records below `settled`.

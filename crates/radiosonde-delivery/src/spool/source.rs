@@ -44,14 +44,7 @@ impl<R> Source<R> {
             self.health.heed(&self.reporter, &self.ledger, &next);
             match next.map_err(|_| Unreadable)? {
                 Next::Nothing => return Ok(None),
-                Next::Damaged { records, bytes } => {
-                    radiosonde::execute!(
-                        events::SPOOL_DAMAGED,
-                        { count: records, bytes: bytes },
-                        { reporter: self.reporter }
-                    );
-                    self.ledger.spooled(records).dropped(DropReason::SpoolDamaged);
-                }
+                Next::Damaged { records, bytes } => self.damaged(records, bytes),
                 Next::Record(place, _) if self.age.is_over(&place) => {
                     self.drop_one(place, DropReason::Expired);
                 }
@@ -67,6 +60,23 @@ impl<R> Source<R> {
                 }
             }
         }
+    }
+
+    /// Drops what was in files that somebody has removed, which needs not wait until its turn comes.
+    pub(crate) fn drop_gone(&mut self) {
+        let records = self.reader.lose_gone();
+        if records > 0 {
+            self.damaged(records, 0);
+        }
+    }
+
+    fn damaged(&self, records: u64, bytes: u64) {
+        radiosonde::execute!(
+            events::SPOOL_DAMAGED,
+            { count: records, bytes: bytes },
+            { reporter: self.reporter }
+        );
+        self.ledger.spooled(records).dropped(DropReason::SpoolDamaged);
     }
 
     /// Writes down that these need no more sending.

@@ -93,13 +93,21 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// When it is not. A file that somebody has removed is not written on.
+    /// When it is not. A file that somebody has removed is not written on, and is an error once.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         let synced = self.current.as_mut().map_or(Ok(()), |current| current.output.sync());
         if synced.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             self.complete();
         }
         self.is_dirty = self.current.is_some() && synced.is_err();
+        let names = match self.directory.names() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
+        if self.segments.mark_gone(&names) {
+            let reason = "a file of the spool was removed before it was sent";
+            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
+        }
         synced
     }
 

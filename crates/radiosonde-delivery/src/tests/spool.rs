@@ -373,6 +373,39 @@ fn records_that_cannot_be_read_back_are_dropped_counted_and_said() {
 }
 
 #[test]
+fn files_that_somebody_removes_are_noticed_by_a_flush_and_counted_with_the_next_attempt() {
+    let directory = Memory::default();
+    let small = spool().bytes(1_600);
+    let backoff = Backoff::new().initial(Duration::ZERO);
+    let options = Options::new().batch_records(1).backoff(backoff);
+    let bench = Bench::with(&directory, &small, options);
+    for number in 0..40 {
+        bench.push(["a record"]);
+        bench.until(|report| report.spooled == number + 1);
+    }
+    bench.next_batch();
+    bench.delivery.flush(PATIENCE).unwrap();
+    let files = directory.segments();
+    assert!(files.len() > 4, "{files:?}");
+    for file in &files[1..files.len() - 1] {
+        directory.lock().files.remove(file);
+    }
+    assert_eq!(bench.delivery.flush(PATIENCE).unwrap_err().retained, 40);
+    bench.push(["after it"]);
+    bench.delivery.flush(PATIENCE).unwrap();
+
+    bench.answer(retry(None));
+    bench.next_batch();
+    let report = bench.delivery.stats();
+    let lost = report.dropped.count(DropReason::SpoolDamaged);
+    assert!(lost > 20 && report.retained == 41 - lost, "{report}");
+    drop(bench.answers);
+    let report = bench.delivery.shutdown(PATIENCE);
+    assert_eq!((report.sent, report.dropped.total()), (41 - lost, lost), "{report}");
+    assert!(bench.offered.iter().any(|(records, _)| records == ["after it"]));
+}
+
+#[test]
 fn what_is_written_is_synced_when_the_interval_is_over() {
     let directory = Memory::default();
     let bench = Bench::with(
@@ -467,6 +500,10 @@ fn a_handler_of_its_own_events_that_drops_the_delivery_ends_both_threads() {
 /// Queues records while the disk, which the test holds, keeps the thread that writes waiting.
 fn piled_up(bench: &Bench, records: u64) {
     (0..records).for_each(|_| bench.push(["piled up"]));
+    // What it has begun to take it writes before it hears of anything else.
+    while bench.queue.entries.len() as u64 == records {
+        std::thread::yield_now();
+    }
     assert_eq!(bench.delivery.stats().dropped.total(), 0);
 }
 
