@@ -102,6 +102,37 @@ fn a_protocol_has_headers_queries_and_verdicts_of_its_own() {
 }
 
 #[test]
+fn of_an_answer_no_more_than_a_mebibyte_is_read() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        super::loopback::read_request(&mut stream).unwrap();
+        let length = 2 << 20;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        let answer = [head.into_bytes(), vec![b'x'; length]].concat();
+        // Who has read enough goes away.
+        let _ = std::io::Write::write_all(&mut stream, &answer);
+    });
+    let (say, said) = crossbeam_channel::unbounded();
+    deliver(HttpSink::new("http", "test/1", endpoint, Measuring(say)), &["one"]);
+    assert_eq!(said.recv(), Ok(1 << 20));
+    server.join().unwrap();
+}
+
+/// Says how long answers are.
+struct Measuring(crossbeam_channel::Sender<usize>);
+
+impl Encode<String> for Measuring {
+    fn encode(&mut self, _records: &[String], _attempt: &Attempt, _request: &mut Request) {}
+
+    fn judge(&mut self, _records: &[String], response: &Response) -> Answer {
+        self.0.send(response.body.len()).unwrap();
+        Answer::Delivered
+    }
+}
+
+#[test]
 fn credentials_are_in_no_failure_and_are_not_carried_to_where_a_redirect_points() {
     let elsewhere = Loopback::new([]);
     let server =

@@ -4,6 +4,7 @@
 mod each_fault;
 #[cfg(feature = "http")]
 mod faults;
+mod files;
 mod halving;
 #[cfg(feature = "http")]
 mod http;

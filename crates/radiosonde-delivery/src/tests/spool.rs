@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// Long enough for whatever a test waits for; reached only when it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Shows every batch to the test and waits for its answer; when the test has ended it takes everything.
 struct Scripted {
@@ -32,21 +32,21 @@ impl Sink<String> for Scripted {
     }
 }
 
-struct Bench {
+pub(super) struct Bench {
     /// The first to go, so that a sink that waits for an answer does not hold up the end of a test.
-    answers: Sender<Answer>,
-    delivery: Delivery<String>,
-    queue: Queue<String>,
-    clock: ManualClock,
-    offered: Receiver<(Vec<String>, Attempt)>,
+    pub(super) answers: Sender<Answer>,
+    pub(super) delivery: Delivery<String>,
+    pub(super) queue: Queue<String>,
+    pub(super) clock: ManualClock,
+    pub(super) offered: Receiver<(Vec<String>, Attempt)>,
 }
 
 impl Bench {
-    fn new(directory: &Memory) -> Self {
+    pub(super) fn new(directory: &Memory) -> Self {
         Self::with(directory, &spool(), Options::new().batch_records(1).batch_delay(HOUR))
     }
 
-    fn with(directory: &Memory, spool: &Spool, options: Options) -> Self {
+    pub(super) fn with(directory: &Memory, spool: &Spool, options: Options) -> Self {
         Self::named("test", directory, spool, options)
     }
 
@@ -63,19 +63,19 @@ impl Bench {
         Self { delivery, queue, clock, offered, answers }
     }
 
-    fn push<'a>(&self, records: impl IntoIterator<Item = &'a str>) {
+    pub(super) fn push<'a>(&self, records: impl IntoIterator<Item = &'a str>) {
         records.into_iter().for_each(|record| self.queue.try_push(record.to_owned()));
     }
 
-    fn next_batch(&self) -> Vec<String> {
+    pub(super) fn next_batch(&self) -> Vec<String> {
         self.offered.recv_timeout(PATIENCE).unwrap().0
     }
 
-    fn answer(&self, answer: Answer) {
+    pub(super) fn answer(&self, answer: Answer) {
         self.answers.send(answer).unwrap();
     }
 
-    fn until(&self, holds: impl Fn(&Report) -> bool) -> Report {
+    pub(super) fn until(&self, holds: impl Fn(&Report) -> bool) -> Report {
         let started = std::time::Instant::now();
         loop {
             let report = self.delivery.stats();
@@ -88,11 +88,11 @@ impl Bench {
     }
 }
 
-fn spool() -> Spool {
+pub(super) fn spool() -> Spool {
     Spool::new("unused").sync_interval(HOUR)
 }
 
-fn retry(after: Option<Duration>) -> Answer {
+pub(super) fn retry(after: Option<Duration>) -> Answer {
     Answer::Retry { reason: "come back".to_owned(), after }
 }
 
@@ -370,39 +370,6 @@ fn records_that_cannot_be_read_back_are_dropped_counted_and_said() {
     {
         assert!(said.iter().any(|(name, count)| (&**name, &**count) == expected), "{said:?}");
     }
-}
-
-#[test]
-fn files_that_somebody_removes_are_noticed_by_a_flush_and_counted_with_the_next_attempt() {
-    let directory = Memory::default();
-    let small = spool().bytes(1_600);
-    let backoff = Backoff::new().initial(Duration::ZERO);
-    let options = Options::new().batch_records(1).backoff(backoff);
-    let bench = Bench::with(&directory, &small, options);
-    for number in 0..40 {
-        bench.push(["a record"]);
-        bench.until(|report| report.spooled == number + 1);
-    }
-    bench.next_batch();
-    bench.delivery.flush(PATIENCE).unwrap();
-    let files = directory.segments();
-    assert!(files.len() > 4, "{files:?}");
-    for file in &files[1..files.len() - 1] {
-        directory.lock().files.remove(file);
-    }
-    assert_eq!(bench.delivery.flush(PATIENCE).unwrap_err().retained, 40);
-    bench.push(["after it"]);
-    bench.delivery.flush(PATIENCE).unwrap();
-
-    bench.answer(retry(None));
-    bench.next_batch();
-    let report = bench.delivery.stats();
-    let lost = report.dropped.count(DropReason::SpoolDamaged);
-    assert!(lost > 20 && report.retained == 41 - lost, "{report}");
-    drop(bench.answers);
-    let report = bench.delivery.shutdown(PATIENCE);
-    assert_eq!((report.sent, report.dropped.total()), (41 - lost, lost), "{report}");
-    assert!(bench.offered.iter().any(|(records, _)| records == ["after it"]));
 }
 
 #[test]

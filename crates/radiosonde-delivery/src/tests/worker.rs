@@ -287,6 +287,38 @@ fn a_request_in_flight_is_reported_as_retained_when_the_deadline_passes() {
 }
 
 #[test]
+fn nothing_is_begun_after_a_shutdown_has_given_its_report() {
+    let bench = Bench::new(one_by_one().backoff(Backoff::new().initial(Duration::ZERO)));
+    bench.push([1]);
+    bench.next_batch();
+    // The worker's clock stands still: for it there is time left.
+    assert_eq!(bench.delivery.shutdown(Duration::from_millis(20)).retained, 1);
+    bench.answers.send(retry(None)).unwrap();
+    assert!(bench.offered.recv_timeout(PATIENCE).is_err());
+    let report = bench.queue.ledger.report();
+    assert_eq!((report.retained, report.dropped.count(DropReason::Shutdown)), (0, 1));
+}
+
+#[test]
+fn a_flush_by_the_worker_itself_fails_at_once() {
+    struct Flushing(Receiver<Arc<Delivery<Item>>>, Sender<bool>);
+    impl Sink<Item> for Flushing {
+        fn send(&mut self, _records: &[Item], _attempt: &Attempt) -> Answer {
+            let started = std::time::Instant::now();
+            let flushed = self.0.recv_timeout(PATIENCE).unwrap().flush(PATIENCE);
+            self.1.send(flushed.is_err() && started.elapsed() < PATIENCE).unwrap();
+            Answer::Delivered
+        }
+    }
+    let ((give, given), (say, said)) = (unbounded(), unbounded());
+    let delivery = Delivery::start("test", one_by_one(), Flushing(given, say)).unwrap();
+    let delivery = Arc::new(delivery);
+    give.send(Arc::clone(&delivery)).unwrap();
+    delivery.queue().try_push(Item(1));
+    assert_eq!(said.recv_timeout(2 * PATIENCE), Ok(true));
+}
+
+#[test]
 fn a_shutdown_cuts_a_wait_short_for_one_last_attempt() {
     let bench = Bench::new(one_by_one().backoff(Backoff::new().initial(HOUR).maximum(HOUR)));
     bench.push([1, 2]);
