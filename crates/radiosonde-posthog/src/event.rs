@@ -22,6 +22,9 @@ pub(crate) const PAGE_VIEW: &str = "$pageview";
 /// The property that holds the id which an alias merges in.
 pub(crate) const MERGED_ID: &str = "alias";
 
+/// The property that holds the id of a group.
+const GROUP_KEY: &str = "$group_key";
+
 /// The property that holds the id which an identify merges in.
 pub(crate) const ANONYMOUS_ID: &str = "$anon_distinct_id";
 
@@ -125,7 +128,7 @@ impl PostHogEvent {
     pub fn group_identify(group_type: impl Into<String>, key: impl Into<String>) -> Self {
         Self::new(GROUP_IDENTIFY)
             .property("$group_type", group_type.into())
-            .property("$group_key", key.into())
+            .property(GROUP_KEY, key.into())
     }
 
     /// A page was looked at.
@@ -233,7 +236,7 @@ impl PostHogEvent {
         let value = match value {
             OwnedValue::Secret => return,
             // What is no id with its secrets is none without them either: the event is refused.
-            OwnedValue::Text(text) if is_merged(&key) => OwnedValue::Text(text),
+            OwnedValue::Text(text) if is_id(place, &key) => OwnedValue::Text(text),
             OwnedValue::Text(text) => OwnedValue::Text(cleaned(text)),
             value => value,
         };
@@ -258,9 +261,9 @@ impl PostHogEvent {
     }
 }
 
-/// Whether the key holds an id whose person is merged into another.
-pub(crate) fn is_merged(key: &str) -> bool {
-    key == MERGED_ID || key == ANONYMOUS_ID
+/// Whether a value there is the id of a group, or one whose person is merged into another.
+pub(crate) fn is_id(place: Place, key: &str) -> bool {
+    place == Place::Group || [MERGED_ID, ANONYMOUS_ID, GROUP_KEY].contains(&key)
 }
 
 /// Whether the application may give a value that name. PostHog's own names are no credentials.

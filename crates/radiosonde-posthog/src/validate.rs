@@ -7,7 +7,7 @@ use radiosonde_delivery::redact::clean;
 
 use crate::event::{
     ALIAS, ANONYMOUS_ID, GROUP_IDENTIFY, IDENTIFY, MERGED_ID, Place, PostHogEvent, SET, SET_ONCE,
-    is_merged,
+    is_id,
 };
 
 /// The longest name and id, in bytes. One protocol counts them, the other counts characters and cuts a longer
@@ -74,10 +74,10 @@ pub(crate) fn problem(event: &PostHogEvent) -> Option<&'static str> {
             "its distinct id is a URL with a query, a fragment, a user or a password, or looks like a secret",
         );
     }
-    let mut merged = event.fields.iter().filter(|field| is_merged(&field.key));
-    if merged.any(|field| matches!(&field.value, OwnedValue::Text(id) if has_secret(id))) {
+    let mut ids = event.fields.iter().filter(|field| is_id(field.place, &field.key));
+    if ids.any(|field| matches!(&field.value, OwnedValue::Text(id) if has_secret(id))) {
         return Some(
-            "the id to merge in is a URL with a query, a fragment, a user or a password, or looks like a secret",
+            "the id to merge in, or of a group, is a URL with a query, a fragment, a user or a password, or looks like a secret",
         );
     }
     if event.of(Place::Property).any(|(key, _)| is_object(key)) {
@@ -170,6 +170,8 @@ mod tests {
             for event in [
                 PostHogEvent::new("it").distinct_id(id),
                 PostHogEvent::identify("user-42").merging(id),
+                PostHogEvent::new("it").group("organization", id),
+                PostHogEvent::group_identify("organization", id),
                 PostHogEvent::alias(Alias { keep: "user-42", merge_in: id }),
                 // Whatever the event is called now.
                 PostHogEvent { name: "it".into(), ..PostHogEvent::identify("user-42").merging(id) },
