@@ -8,13 +8,14 @@ use super::{assert_tidy, files, quoted, read, tests_in};
 const BUS: &str = "docs/src/reference/contract.md";
 
 /// The pages, and the letter that the numbers of their statements begin with.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     (BUS, "C"),
     ("docs/src/reference/contract-metrics.md", "M"),
     ("docs/src/reference/contract-prometheus.md", "P"),
     ("docs/src/reference/contract-poller.md", "L"),
     ("docs/src/reference/contract-delivery.md", "D"),
     ("docs/src/reference/contract-posthog.md", "H"),
+    ("docs/src/reference/contract-log.md", "G"),
     ("docs/src/reference/contract-usage-ping.md", "U"),
     ("docs/src/reference/contract-snowplow.md", "S"),
 ];
