@@ -138,7 +138,9 @@ fn login(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
     };
     let login = &text[from..to];
     let is_ids = login.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-    (from > end && login.contains(':') && !is_ids).then_some((from, to))
+    // What ends in a separator has its secret behind it.
+    let is_whole = !login.ends_with([':', '=', '>']);
+    (from > end && login.contains(':') && is_whole && !is_ids).then_some((from, to))
 }
 
 /// What comes behind the path of a webhook.

@@ -25,6 +25,7 @@ fn secrets_in_texts_are_redacted_and_what_is_around_them_is_kept() {
         ("Authorization: Basic planted==\nHost: a", "Authorization: [redacted]\nHost: a"),
         ("Cookie: a=planted; b=planted\r\nHost: a", "Cookie: [redacted]\r\nHost: a"),
         ("token: Bearer planted ok", "token: [redacted] ok"),
+        ("-u ,password: planted", "-u ,password: [redacted]"),
         ("sent Bearer planted to a", "sent Bearer [redacted] to a"),
         ("bearer%20planted", "bearer%20[redacted]"),
         ("with basic UGxhbnRlZA== to a", "with basic [redacted] to a"),
