@@ -41,7 +41,7 @@ impl<R: Record> Queue<R> {
         if self.is_own_thread() {
             return;
         }
-        if record.size() > self.largest {
+        if record.exceeds(self.largest) {
             return self.refuse(DropReason::TooLarge);
         }
         let ticket = self.ledger.accept();

@@ -9,6 +9,12 @@ use crate::uuid::Uuid;
 pub trait Record: Send + 'static {
     /// About how many bytes the record takes in a batch.
     fn size(&self) -> usize;
+
+    /// Whether it takes more than so many bytes. The emitting thread asks this, and so a record whose size takes long to
+    /// find out should say it by a bound where that is enough.
+    fn exceeds(&self, bytes: usize) -> bool {
+        self.size() > bytes
+    }
 }
 
 /// A record that can be kept in a [`Spool`](crate::Spool): written to disk, and read back by another process.

@@ -11,7 +11,7 @@ use radiosonde_delivery::redact::{self, names_credential, without_queries, witho
 use crate::field::Field;
 use crate::protocol::Method;
 use crate::schema::Schema;
-use crate::size::size;
+use crate::size::{exceeds, size};
 
 /// A text that the program itself has, mostly.
 pub(crate) type Text = Cow<'static, str>;
@@ -319,6 +319,10 @@ pub(crate) fn milliseconds(time: SystemTime) -> u64 {
 impl radiosonde_delivery::Record for SnowplowEvent {
     fn size(&self) -> usize {
         size(self, Method::Post)
+    }
+
+    fn exceeds(&self, bytes: usize) -> bool {
+        exceeds(self, Method::Post, bytes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! How many bytes an event takes at most on the wire, without writing it: it is asked for on the emitting thread.
+//! How many bytes an event takes at most on the wire, without writing it, and a bound of that for the emitting thread.
 
 use std::iter::Sum;
 use std::ops::Add;

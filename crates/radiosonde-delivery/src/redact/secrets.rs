@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::REDACTED;
 use super::keys::{looks_secret, names_header};
 use super::tokens::token;
-use super::words::{Word, in_word};
+use super::words::{Word, in_word, is_plain};
 
 /// Hosts, and paths on them behind which everything is the secret.
 const WEBHOOKS: [(&str, &str); 5] = [
@@ -31,6 +31,11 @@ const WEBHOOKS: [(&str, &str); 5] = [
 /// ```
 #[must_use]
 pub fn without_secrets(text: &str) -> Cow<'_, str> {
+    if is_plain(text) { Cow::Borrowed(text) } else { redacted(text) }
+}
+
+/// The same of a text that is not plain.
+pub(super) fn redacted(text: &str) -> Cow<'_, str> {
     let mut clean: Option<String> = None;
     let mut kept = 0;
     let mut at = 0;
