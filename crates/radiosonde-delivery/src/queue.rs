@@ -55,6 +55,18 @@ impl<R: Record> Queue<R> {
         }
     }
 
+    /// Whether the queue has no room, so that a reporter need not make a record: it is counted as dropped already.
+    #[must_use]
+    pub fn refuse_if_full(&self) -> bool {
+        if !self.entries.is_full() || self.ledger.is_closed() {
+            return false;
+        }
+        if !self.is_own_thread() {
+            self.ledger.accept().dropped(DropReason::QueueFull);
+        }
+        true
+    }
+
     /// Counts a record that the reporter dropped itself, such as one that is [`DropReason::Invalid`].
     pub fn refuse(&self, reason: DropReason) {
         if self.is_own_thread() {

@@ -308,12 +308,12 @@ impl Builder {
 /// What a handler does with an event.
 fn report(rule: &Rule, event: &Event<'_>, outlet: &Outlet) {
     // Or a rule for them would have no end.
-    if event.name().as_str().starts_with("telemetry.posthog.") {
+    let is_own = event.name().as_str().starts_with("telemetry.posthog.");
+    if is_own || outlet.turns_away(event.metadata("do_not_track")) {
         return;
     }
     match catch_unwind(AssertUnwindSafe(|| project(rule, event, SystemTime::now()))) {
-        Ok(Some(made)) => outlet.take(made),
-        Ok(None) => {}
+        Ok(made) => outlet.take(made),
         Err(payload) => {
             outlet.queue.refuse(DropReason::Invalid);
             // The bus says which handler it was, and what it said.

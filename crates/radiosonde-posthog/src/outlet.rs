@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use radiosonde::{OwnedValue, execute};
+use radiosonde::{OwnedValue, Value, execute};
 use radiosonde_delivery::permission::asks_not_to_be_tracked;
 use radiosonde_delivery::{DropReason, Queue};
 
@@ -31,8 +31,14 @@ pub(crate) struct Outlet {
 }
 
 impl Outlet {
+    /// Whether nothing becomes of an event: somebody's function causes it, its user does not want to be tracked, or there
+    /// is no room for it, which is counted.
+    pub(crate) fn turns_away(&self, do_not_track: Value<'_>) -> bool {
+        IN_BEFORE_SEND.get() || asks_not_to_be_tracked(do_not_track) || self.queue.refuse_if_full()
+    }
+
     pub(crate) fn take(&self, mut event: PostHogEvent) {
-        if IN_BEFORE_SEND.get() || asks_not_to_be_tracked(event.get("do_not_track")) {
+        if self.turns_away(event.get("do_not_track")) {
             return;
         }
         for (key, value) in &*self.super_properties {

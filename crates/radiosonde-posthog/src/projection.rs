@@ -3,17 +3,14 @@
 use std::time::SystemTime;
 
 use radiosonde::{Event, OwnedValue, Value, execute};
-use radiosonde_delivery::permission::{Key, Permission, asks_not_to_be_tracked, permission};
+use radiosonde_delivery::permission::{Key, Permission, permission};
 
 use crate::event::{PostHogEvent, Text};
 use crate::events;
 use crate::rule::{Mapping, Rule, Source, Who};
 
-/// The PostHog event that a rule makes of a bus event; none if its user does not want to be tracked.
-pub(crate) fn project(rule: &Rule, event: &Event<'_>, time: SystemTime) -> Option<PostHogEvent> {
-    if asks_not_to_be_tracked(event.metadata("do_not_track")) {
-        return None;
-    }
+/// The PostHog event that a rule makes of a bus event.
+pub(crate) fn project(rule: &Rule, event: &Event<'_>, time: SystemTime) -> PostHogEvent {
     let name = match &rule.name {
         Some(name) => name.clone(),
         None => Text::Owned(event.name().as_str().replace('.', "_")),
@@ -38,7 +35,7 @@ pub(crate) fn project(rule: &Rule, event: &Event<'_>, time: SystemTime) -> Optio
             made.add(*place, name.clone(), value);
         }
     }
-    Some(made)
+    made
 }
 
 /// A value as an id.

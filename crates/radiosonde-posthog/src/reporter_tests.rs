@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
 
 use radiosonde::{EventName, Secret, capture};
 use radiosonde_delivery::{Backoff, DropReason, Spool};
@@ -276,10 +277,39 @@ fn its_own_events_have_no_end_if_a_rule_is_for_them() {
 fn a_user_who_does_not_want_to_be_tracked_is_not() {
     let (bus, builder) = unreachable();
     let posthog = builder.rule(rule()).start().unwrap();
-    let metadata = [("user", "user-42".into()), ("do_not_track", true.into())];
-    bus.execute(&EventName::new("a.b").unwrap(), &[], &metadata);
+    let execute = |wish| {
+        let metadata = [("user", "user-42".into()), ("do_not_track", wish)];
+        bus.execute(&EventName::new("a.b").unwrap(), &[], &metadata);
+    };
+    execute(true.into());
+    execute("1".into());
     posthog.capture(PostHogEvent::new("own").property("do_not_track", 1));
     assert_eq!(posthog.stats().accepted(), 0);
+    execute(false.into());
+    posthog.capture(PostHogEvent::new("own").property("do_not_track", 0));
+    assert_eq!(posthog.stats().accepted(), 2);
+}
+
+#[test]
+fn an_event_for_which_there_is_no_room_is_not_made() {
+    let (bus, builder) = unreachable();
+    let made = Arc::new(AtomicU64::new(0));
+    let rule = {
+        let made = Arc::clone(&made);
+        rule().distinct_id_by(move |_| {
+            made.fetch_add(1, Relaxed);
+            Some("user-42".to_owned())
+        })
+    };
+    let builder = builder.options(|options| options.queue_records(1).batch_records(1));
+    let posthog = builder.rule(rule).start().unwrap();
+    for _ in 0..1_000 {
+        execute_on(&bus, "a.b", "user-42");
+    }
+    let stats = posthog.stats();
+    let full = stats.dropped.count(DropReason::QueueFull);
+    assert!(full > 0 && stats.accepted() == 1_000);
+    assert_eq!(made.load(Relaxed), 1_000 - full);
 }
 
 #[test]
@@ -383,18 +413,18 @@ fn a_function_of_a_rule_that_panics_costs_one_event_and_not_the_reporter() {
         assert_ne!(event.metadata("user"), "bad", "a deliberate panic");
         Some(event.metadata("user").to_string())
     });
-    let failures = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let seen = std::sync::Arc::clone(&failures);
+    let failures = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&failures);
     let posthog = builder.rule(rule).start().unwrap();
     bus.attach("failures", "telemetry.handler.failure", move |_| {
-        seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        seen.fetch_add(1, Relaxed);
     })
     .unwrap();
     execute_on(&bus, "a.b", "bad");
     execute_on(&bus, "a.b", "user-42");
     assert_eq!(dropped(&posthog, DropReason::Invalid), 1);
     assert_eq!(posthog.stats().retained, 1);
-    assert_eq!(failures.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(failures.load(Relaxed), 1);
 }
 
 #[test]

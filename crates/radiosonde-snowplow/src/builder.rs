@@ -24,6 +24,10 @@ use crate::rule::Rule;
 /// The largest event, and the largest batch, in bytes: collectors answer 200 to more than a megabyte, and fail it.
 const LARGEST: usize = 900 * 1024;
 
+/// How many events a batch has at most: more than official trackers send, because one batch is sent after the other, and
+/// each takes the time of a round trip.
+const BATCH: usize = 500;
+
 /// The largest event in a query, in bytes, as official trackers have it.
 const LARGEST_QUERY: usize = 40_000;
 
@@ -65,7 +69,7 @@ impl Builder {
             namespace: None,
             bus: radiosonde::global().clone(),
             rules: Vec::new(),
-            options: Options::new().batch_bytes(LARGEST),
+            options: Options::new().batch_records(BATCH).batch_bytes(LARGEST),
             event_bytes: None,
             allows_plain_http: false,
             do_not_track: do_not_track.is_some_and(|value| forbids_tracking(&value)),
@@ -348,7 +352,8 @@ fn is_name(name: &str, longest: usize) -> bool {
 /// What a handler does with an event.
 fn report(rule: &Rule, event: &Event<'_>, outlet: &Outlet) {
     // Or a rule for them would have no end.
-    if event.name().as_str().starts_with("telemetry.snowplow.") {
+    let is_own = event.name().as_str().starts_with("telemetry.snowplow.");
+    if is_own || outlet.turns_away(event.metadata("do_not_track")) {
         return;
     }
     match catch_unwind(AssertUnwindSafe(|| project(rule, event, SystemTime::now()))) {

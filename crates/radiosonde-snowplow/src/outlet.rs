@@ -7,7 +7,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use radiosonde::{OwnedValue, execute};
+use radiosonde::{OwnedValue, Value, execute};
 use radiosonde_delivery::permission::asks_not_to_be_tracked;
 use radiosonde_delivery::{DropReason, Queue};
 
@@ -44,9 +44,16 @@ pub(crate) struct Common {
 }
 
 impl Outlet {
+    /// Whether nothing becomes of an event: somebody's function causes it, its user does not want to be tracked, or there
+    /// is no room for it, which is counted.
+    pub(crate) fn turns_away(&self, do_not_track: Value<'_>) -> bool {
+        IN_BEFORE_SEND.get() || asks_not_to_be_tracked(do_not_track) || self.queue.refuse_if_full()
+    }
+
     pub(crate) fn take(&self, mut event: SnowplowEvent) {
         let forbids = |data: &SelfDescribing| asks_not_to_be_tracked(data.get("do_not_track"));
-        if IN_BEFORE_SEND.get() || event.described().any(forbids) {
+        let do_not_track = event.described().any(forbids);
+        if self.turns_away(do_not_track.into()) {
             return;
         }
         let common = &*self.common;

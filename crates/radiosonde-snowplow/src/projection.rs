@@ -3,18 +3,15 @@
 use std::time::SystemTime;
 
 use radiosonde::{Event, OwnedValue, Value, execute};
-use radiosonde_delivery::permission::{Key, Permission, asks_not_to_be_tracked, permission};
+use radiosonde_delivery::permission::{Key, Permission, permission};
 
 use crate::event::{Kind, SelfDescribing, SnowplowEvent, Text};
 use crate::events;
 use crate::rule::{Rule, Source};
 use crate::schema::Schema;
 
-/// The Snowplow event that a rule makes of a bus event; none if its user does not want to be tracked.
+/// The Snowplow event that a rule makes of a bus event; none if it has not said which kind.
 pub(crate) fn project(rule: &Rule, event: &Event<'_>, time: SystemTime) -> Option<SnowplowEvent> {
-    if asks_not_to_be_tracked(event.metadata("do_not_track")) {
-        return None;
-    }
     let kind = match rule.kind.as_ref()? {
         Kind::SelfDescribing(data) => {
             Kind::SelfDescribing(describe(rule, event, &data.schema, &rule.properties))

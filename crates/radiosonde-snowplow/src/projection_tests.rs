@@ -252,12 +252,3 @@ fn every_kind_of_rule_makes_its_event() {
     });
     assert!(undeclared(by, &metadata).get(Field::UserId) == "user-42");
 }
-
-#[test]
-fn a_user_who_does_not_want_to_be_tracked_stays_home() {
-    for (wish, is_home) in [(true.into(), true), ("1".into(), true), (false.into(), false)] {
-        let metadata = [("do_not_track", wish), ("user", "user-42".into())];
-        let rule = Rule::event("snowplow_test.request").structured("a", "b");
-        assert_eq!(made(rule, REQUEST.name(), &[], &metadata).is_none(), is_home, "{wish}");
-    }
-}

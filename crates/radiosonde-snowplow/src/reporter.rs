@@ -158,5 +158,4 @@ impl Drop for Attached {
 }
 
 #[cfg(test)]
-#[path = "reporter_tests.rs"]
 mod tests;

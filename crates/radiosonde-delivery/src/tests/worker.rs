@@ -200,7 +200,10 @@ fn a_full_queue_drops_the_newest_and_counts_them() {
     let bench = Bench::new(one_by_one().queue_records(2));
     bench.push([1]);
     bench.next_batch();
-    bench.push([2, 3, 4, 5]);
+    bench.push([2]);
+    assert!(!bench.delivery.queue().refuse_if_full());
+    bench.push([3, 4]);
+    assert!(bench.delivery.queue().refuse_if_full());
     let report = bench.delivery.stats();
     assert_eq!((report.accepted(), report.retained), (5, 3));
     assert_eq!(report.dropped.count(DropReason::QueueFull), 2);

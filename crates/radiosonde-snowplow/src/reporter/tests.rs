@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, mpsc};
 
 use radiosonde::{EventName, capture};
 use radiosonde_delivery::{Backoff, DropReason, Spool};
@@ -10,6 +11,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{Field, Method, Rule, SelfDescribing};
+
+mod start;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -332,12 +335,41 @@ fn its_own_events_have_no_end_if_a_rule_is_for_them() {
 fn a_user_who_does_not_want_to_be_tracked_is_not() {
     let (bus, builder) = unreachable();
     let snowplow = builder.rule(rule()).start().unwrap();
-    let metadata = [("user", "user-42".into()), ("do_not_track", true.into())];
-    bus.execute(&EventName::new("a.b").unwrap(), &[], &metadata);
+    let execute = |wish| {
+        let metadata = [("user", "user-42".into()), ("do_not_track", wish)];
+        bus.execute(&EventName::new("a.b").unwrap(), &[], &metadata);
+    };
+    execute(true.into());
+    execute("1".into());
     let wish = entity().property("do_not_track", 1);
     snowplow.track(own().entity(wish.clone()));
     snowplow.track(SnowplowEvent::self_describing(wish));
     assert_eq!(snowplow.stats().accepted(), 0);
+    execute(false.into());
+    snowplow.track(own().entity(entity().property("do_not_track", 0)));
+    assert_eq!(snowplow.stats().accepted(), 2);
+}
+
+#[test]
+fn an_event_for_which_there_is_no_room_is_not_made() {
+    let (bus, builder) = unreachable();
+    let made = Arc::new(AtomicU64::new(0));
+    let rule = {
+        let made = Arc::clone(&made);
+        rule().field_by(Field::UserId, move |_| {
+            made.fetch_add(1, Relaxed);
+            Some("user-42".to_owned())
+        })
+    };
+    let builder = builder.options(|options| options.queue_records(1).batch_records(1));
+    let snowplow = builder.rule(rule).start().unwrap();
+    for _ in 0..1_000 {
+        bus.execute(&EventName::new("a.b").unwrap(), &[], &[]);
+    }
+    let stats = snowplow.stats();
+    let full = stats.dropped.count(DropReason::QueueFull);
+    assert!(full > 0 && stats.accepted() == 1_000);
+    assert_eq!(made.load(Relaxed), 1_000 - full);
 }
 
 #[test]
@@ -354,126 +386,24 @@ fn shutdown_and_drop_leave_the_bus_as_it_was() {
 }
 
 #[test]
-fn a_start_that_fails_leaves_nothing_attached_and_shows_no_password() {
-    let (bus, twice) = unreachable();
-    let broken = Rule::event("a..b").structured("a", "b");
-    let error = twice.rules([rule(), broken]).start().unwrap_err();
-    assert!(matches!(error, StartError::Attach(_)), "{error}");
-    assert!(bus.list_handlers("").is_empty());
-
-    for url in
-        ["http://collector.example", "nonsense", "https://u:planted@collector.example/?key=planted"]
-    {
-        let (bus, builder) = builder(url, None);
-        assert!(!format!("{builder:?}").contains("planted"));
-        let error = builder.rule(rule()).start().unwrap_err();
-        assert!(matches!(error, StartError::Endpoint(_)), "{error}");
-        assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
-        assert!(bus.list_handlers("").is_empty());
-    }
-}
-
-#[test]
-fn what_can_never_work_fails_at_the_start() {
-    type Change = fn(Builder) -> Builder;
-    let changes: [(Change, &str); 10] = [
-        (|builder| builder.namespace(""), "the namespace"),
-        (|builder| builder.namespace("a:b"), "the namespace"),
-        (|builder| builder.namespace("x".repeat(129)), "the namespace"),
-        (|builder| builder.subject(Field::Platform, "server"), "`p` must be a platform"),
-        (|builder| builder.subject(Field::Label, "x"), "`se_la` is of some events alone"),
-        (|builder| builder.entity(SelfDescribing::new("it")), "the entity `it`"),
-        (|builder| builder.anonymous().method(Method::Get), "anonymous tracking"),
-        (|builder| builder.rule(Rule::event("a.b")), "the rule for `a.b`"),
-        (|builder| builder.rule(rule().properties(["x"])), "needs `self_describing`"),
-        (|builder| builder.options(|options| options.queue_records(0)), "`queue_records`"),
-    ];
-    for (change, expected) in changes {
-        let (bus, builder) = unreachable();
-        let error = change(builder).start().unwrap_err().to_string();
-        assert!(error.contains(expected), "{error}");
-        assert!(bus.list_handlers("").is_empty());
-    }
-    for app_id in ["", " ", "a\"b", "ä", &"x".repeat(256)] {
-        let error = Snowplow::builder("http://127.0.0.1:1", app_id).start().unwrap_err();
-        assert!(matches!(error, StartError::AppId), "{error}");
-    }
-}
-
-#[test]
-fn plain_http_to_another_machine_can_be_allowed() {
-    let (_, builder) = builder("http://collector.invalid", None);
-    let snowplow = builder.allow_plain_http().rule(rule()).start().unwrap();
-    assert_eq!(snowplow.status(), Status::On);
-}
-
-#[test]
-fn do_not_track_attaches_nothing_and_says_so_once() {
-    let capture = capture(["telemetry.snowplow.off"]);
-    let (bus, builder) = builder("http://127.0.0.1:1", Some("1"));
-    let snowplow = builder.rule(rule()).start().unwrap();
-    snowplow.track(own());
-    assert_eq!(snowplow.status(), Status::DoNotTrack);
-    assert!(bus.list_handlers("").is_empty());
-    assert_eq!(snowplow.shutdown(PATIENCE), Report::default());
-    let events = capture.events();
-    assert_eq!(events.len(), 1);
-    assert_eq!(events[0].metadata("reason"), "`DO_NOT_TRACK` is set");
-}
-
-#[test]
-fn the_environment_turns_it_on_only_with_both_variables() {
-    let both = [("T_SNOWPLOW_APP_ID", "shop"), ("T_SNOWPLOW_COLLECTOR", "http://127.0.0.1:1")];
-    let from = |do_not_track: Option<&str>, set: &[(&str, &str)]| {
-        let capture = capture(["telemetry.snowplow.off"]);
-        let look = |name: &str| {
-            Ok(set.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned()))
-        };
-        let builder = Snowplow::from_variables("T", do_not_track.map(str::to_owned), look).unwrap();
-        let reasons = capture
-            .events()
-            .iter()
-            .map(|event| event.metadata("reason").to_string())
-            .collect::<Vec<_>>();
-        (builder, reasons)
-    };
-    let (on, reasons) = from(None, &both);
-    assert!(on.is_some_and(|builder| !builder.do_not_track) && reasons.is_empty());
-
-    for (set, reason) in [
-        (&both[..1], "`T_SNOWPLOW_COLLECTOR` is not set"),
-        (&both[1..], "`T_SNOWPLOW_APP_ID` is not set"),
-        (&[("T_SNOWPLOW_APP_ID", " "), both[1]], "`T_SNOWPLOW_APP_ID` is not set"),
-        (&[], "`T_SNOWPLOW_COLLECTOR` and `T_SNOWPLOW_APP_ID` are not set"),
-    ] {
-        let (off, reasons) = from(None, set);
-        assert!(off.is_none());
-        assert_eq!(reasons, [reason]);
-    }
-
-    let (on, _) = from(Some("1"), &both);
-    assert!(on.is_some_and(|builder| builder.do_not_track));
-}
-
-#[test]
 fn a_function_of_a_rule_that_panics_costs_one_event_and_not_the_reporter() {
     let (bus, builder) = unreachable();
     let rule = rule().field_by(Field::UserId, |event| {
         assert_ne!(event.metadata("user"), "bad", "a deliberate panic");
         Some(event.metadata("user").to_string())
     });
-    let failures = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let seen = std::sync::Arc::clone(&failures);
+    let failures = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&failures);
     let snowplow = builder.rule(rule).start().unwrap();
     bus.attach("failures", "telemetry.handler.failure", move |_| {
-        seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        seen.fetch_add(1, Relaxed);
     })
     .unwrap();
     execute_on(&bus, "a.b", "bad");
     execute_on(&bus, "a.b", "user-42");
     assert_eq!(dropped(&snowplow, DropReason::Invalid), 1);
     assert_eq!(snowplow.stats().retained, 1);
-    assert_eq!(failures.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(failures.load(Relaxed), 1);
 }
 
 #[test]
