@@ -1,7 +1,6 @@
 //! Snowplow's tracker protocol, version 2: an event as strings, many of them in a body or one in a query.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,6 +20,9 @@ const TRACKER_VERSION: &str = concat!("radiosonde-", env!("CARGO_PKG_VERSION"));
 const PAYLOAD_DATA: &str = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4";
 const UNSTRUCT_EVENT: &str = "iglu:com.snowplowanalytics.snowplow/unstruct_event/jsonschema/1-0-0";
 const CONTEXTS: &str = "iglu:com.snowplowanalytics.snowplow/contexts/jsonschema/1-0-1";
+
+/// Bytes in which most documents have room.
+const DOCUMENT: usize = 512;
 
 /// How requests are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,15 +61,16 @@ impl Encode<SnowplowEvent> for TrackerProtocol {
         if self.is_anonymous {
             request.header("SP-Anonymous", "*");
         }
+        let sent = &*milliseconds(attempt.at).to_string();
         match self.method {
             // Its batches have one event.
-            Method::Get => events
-                .iter()
-                .for_each(|event| request.get(query(&self.parameters(event, attempt.at)))),
+            Method::Get => {
+                events.iter().for_each(|event| request.get(query(&self.parameters(event, sent))));
+            }
             Method::Post => {
                 request.content_type = "application/json; charset=utf-8";
-                let data = events.iter().map(|event| Payload(self.parameters(event, attempt.at)));
-                let body = Described { schema: PAYLOAD_DATA, data: data.collect::<Vec<_>>() };
+                let data = Payloads { protocol: self, events, sent };
+                let body = Described { schema: PAYLOAD_DATA, data };
                 // Writing to memory does not fail, and every key is a string.
                 let written = serde_json::to_writer(&mut request.body, &body);
                 debug_assert!(written.is_ok());
@@ -81,13 +84,13 @@ impl TrackerProtocol {
     fn parameters<'a>(
         &'a self,
         event: &'a SnowplowEvent,
-        sent: SystemTime,
+        sent: &'a str,
     ) -> Vec<(&'static str, Cow<'a, str>)> {
         let mut parameters: Vec<(&'static str, Cow<'a, str>)> = vec![
             ("e", event.kind.wire_name().into()),
             ("eid", event.id.to_string().into()),
             ("dtm", milliseconds(event.time).to_string().into()),
-            ("stm", milliseconds(sent).to_string().into()),
+            ("stm", sent.into()),
             ("tv", TRACKER_VERSION.into()),
             ("tna", self.namespace.as_str().into()),
             ("aid", self.app_id.as_str().into()),
@@ -116,11 +119,13 @@ impl TrackerProtocol {
         document: &impl Serialize,
     ) -> (&'static str, Cow<'static, str>) {
         // Every key is a string, and a value that JSON does not have is null: there is nothing to fail.
-        let json = serde_json::to_string(document).unwrap_or_default();
+        let mut json = Vec::with_capacity(DOCUMENT);
+        let written = serde_json::to_writer(&mut json, document);
+        debug_assert!(written.is_ok());
         if self.is_base64 {
             (as_base64, URL_SAFE_NO_PAD.encode(json).into())
         } else {
-            (as_json, json.into())
+            (as_json, String::from_utf8(json).unwrap_or_default().into())
         }
     }
 }
@@ -188,6 +193,20 @@ impl Serialize for Properties<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let properties = self.0.properties.iter();
         serializer.collect_map(properties.map(|(name, value)| (name, value)))
+    }
+}
+
+/// Events of a batch. Each is made as it is written, as nobody needs the strings of all of them at once.
+struct Payloads<'a> {
+    protocol: &'a TrackerProtocol,
+    events: &'a [SnowplowEvent],
+    sent: &'a str,
+}
+
+impl Serialize for Payloads<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parameters = |event| Payload(self.protocol.parameters(event, self.sent));
+        serializer.collect_seq(self.events.iter().map(parameters))
     }
 }
 
