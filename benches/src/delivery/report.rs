@@ -140,10 +140,10 @@ fn rates(scale: Scale, times: usize, verdicts: &mut Verdicts) -> Result<String, 
     let lost = |client| {
         findings.median(client, |finding| Some(scale.events as f64 - finding.events as f64))
     };
-    for reporter in [POSTHOG, SNOWPLOW] {
-        let beside = rate(reporter).zip(rate(POSTHOG_RS)).map(|(own, theirs)| own / theirs);
+    for (reporter, peer) in [(POSTHOG, POSTHOG_RS), (SNOWPLOW, SNOWPLOW_TRACKER)] {
+        let beside = rate(reporter).zip(rate(peer)).map(|(own, theirs)| own / theirs);
         let work = format!("{}, events a second", reporter.name);
-        verdicts.at_least(&work, " × posthog-rs", 3.0, beside);
+        verdicts.at_least(&work, &format!(" × {}", peer.name), 3.0, beside);
         verdicts.at_most(&format!("{work}: lost"), " events", 0.0, lost(reporter));
     }
     let mut report = format!(
