@@ -1,7 +1,9 @@
 //! The [`Span`] type: something that takes time, and ends well or not.
 
+mod memory;
+
+use std::array;
 use std::fmt;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
@@ -39,7 +41,8 @@ pub(crate) const PARENT: &str = "telemetry_parent_span_context";
 /// is inside another. Times are integers in nanoseconds.
 ///
 /// With no handler for any of the three events a span is nothing: no clock is read, nothing allocated. Otherwise it is one
-/// allocation. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
+/// allocation, which the next span of the thread in which it ends uses again; what is recorded is another, as are more than
+/// eight fields. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
 /// what it was started with, and [`Span::into_owned`] frees it from that.
 ///
 /// With `panic = "abort"` a panic ends the process, so no exception event tells of it.
@@ -66,8 +69,8 @@ pub(crate) const PARENT: &str = "telemetry_parent_span_context";
 #[must_use = "a span that is dropped without `stop` ends as an exception"]
 pub struct Span<'a>(Option<Box<Running<'a>>>);
 
-/// A span that somebody listens to. Unsized, so that whatever it was started with fits into its one allocation.
-struct Running<'a, F: ?Sized = [(&'static str, Value<'a>)]> {
+/// A span that somebody listens to.
+struct Running<'a> {
     source: Source,
     context: SpanContext,
     parent: Option<SpanContext>,
@@ -75,15 +78,35 @@ struct Running<'a, F: ?Sized = [(&'static str, Value<'a>)]> {
     started: u64,
     /// What it is if it is dropped.
     dropped: Dropped,
-    measurements: SmallVec<[(&'static str, OwnedValue); 2]>,
-    metadata: SmallVec<[(&'static str, OwnedValue); 4]>,
-    lifetime: PhantomData<Value<'a>>,
-    start: F,
+    recorded: Option<Box<Recorded>>,
+    given: Given<'a>,
 }
 
-/// As large as a word, like all that comes before what a span is started with: that is then copied as it lies, in one go.
-#[derive(Clone, Copy)]
+/// What was recorded: nothing, in most spans.
+#[derive(Default)]
+struct Recorded {
+    measurements: SmallVec<[(&'static str, OwnedValue); 2]>,
+    metadata: SmallVec<[(&'static str, OwnedValue); 4]>,
+}
+
+type Field<'a> = (&'static str, Value<'a>);
+
+/// What a span was started with.
+struct Given<'a> {
+    count: usize,
+    room: Room<'a>,
+}
+
+/// Of several sizes, because room that is not needed is written, too. With the fields in the same place, whatever its size.
 #[repr(usize)]
+enum Room<'a> {
+    Two([Field<'a>; 2]),
+    Four([Field<'a>; 4]),
+    Eight([Field<'a>; 8]),
+    More(Box<[Field<'a>]>),
+}
+
+#[derive(Clone, Copy)]
 enum Dropped {
     Guard,
     /// A guard that was started while the thread was unwinding already, so that unwinding says nothing about the span.
@@ -118,89 +141,143 @@ impl Source {
         }
     }
 
-    fn dispatch(&self, phase: Phase, event: &Event<'_>) {
+    /// What a span was started with. For a bus's it comes from a function, so a key may be there twice.
+    #[inline(always)]
+    fn fields<'a>(&self, given: &'a [Field<'a>]) -> Fields<'a> {
+        match self {
+            Self::Site(_) => Fields::unique(given),
+            Self::Bus(..) => Fields::any(given),
+        }
+    }
+
+    /// Executes one of the events. Inlined into each of the places that do, because a call costs as much as a handler.
+    #[inline(always)]
+    fn execute(&self, phase: Phase, measurements: Fields<'_>, metadata: Fields<'_>) {
+        let event = Event::new(self.name(phase), measurements, metadata);
         match (self, phase) {
-            (Self::Site(site), Phase::Start) => site.start.dispatch(event),
-            (Self::Site(site), Phase::Stop) => site.stop.dispatch(event),
-            (Self::Site(site), Phase::Exception) => site.exception.dispatch(event),
-            (Self::Bus(bus, _), _) => {
-                if let Some(listening) = bus.shared().listening(event.name()) {
-                    listening.dispatch(event);
-                }
-            }
+            (Self::Site(site), Phase::Start) => site.start.dispatch(&event),
+            (Self::Site(site), Phase::Stop) => site.stop.dispatch(&event),
+            (Self::Site(site), Phase::Exception) => site.exception.dispatch(&event),
+            (Self::Bus(bus, _), _) => dispatch_on(bus, &event),
         }
     }
 }
 
-impl Running<'_> {
-    fn started(&self) {
-        let measurements = [
-            ("monotonic_time", Value::U64(self.started)),
-            ("system_time", Value::U64(clock::system_time(self.started))),
-        ];
-        self.execute(Phase::Start, Fields::unique(&measurements), &self.contexts());
+#[inline(never)]
+fn dispatch_on(bus: &Bus, event: &Event<'_>) {
+    if let Some(listening) = bus.shared().listening(event.name()) {
+        listening.dispatch(event);
+    }
+}
+
+impl<'a> Given<'a> {
+    #[inline(always)]
+    fn new<const N: usize>(fields: &[Field<'a>; N]) -> Self {
+        let room = match N {
+            0..=2 => Room::Two(filled(fields)),
+            3..=4 => Room::Four(filled(fields)),
+            5..=8 => Room::Eight(filled(fields)),
+            _ => Room::More(Box::new(*fields)),
+        };
+        Self { count: N, room }
     }
 
+    #[inline(always)]
+    fn fields(&self) -> &[Field<'a>] {
+        let room: &[_] = match &self.room {
+            Room::Two(fields) => fields,
+            Room::Four(fields) => fields,
+            Room::Eight(fields) => fields,
+            Room::More(fields) => fields,
+        };
+        &room[..self.count]
+    }
+}
+
+/// As many fields as there is room for, and nothing behind them.
+#[inline(always)]
+fn filled<'a, const ROOM: usize>(fields: &[Field<'a>]) -> [Field<'a>; ROOM] {
+    array::from_fn(|at| fields.get(at).copied().unwrap_or(("", Value::Null)))
+}
+
+impl Running<'_> {
     #[inline(never)]
     fn record_metadata(&mut self, key: &'static str, value: OwnedValue) {
-        self.metadata.push((key, value));
+        self.recorded.get_or_insert_default().metadata.push((key, value));
     }
 
     #[inline(never)]
     fn record_measurement(&mut self, key: &'static str, value: OwnedValue) {
-        self.measurements.push((key, value));
+        self.recorded.get_or_insert_default().measurements.push((key, value));
     }
 
-    #[inline(never)]
-    fn stop(self: Box<Self>) {
-        let now = clock::monotonic_time();
-        let (times, recorded) = (self.times(now), Fields::owned(&self.measurements));
-        let times = Fields::unique(&times);
-        let all = if self.measurements.is_empty() { times } else { times.over(&recorded) };
-        self.execute(Phase::Stop, all, &self.contexts());
+    #[inline(always)]
+    fn stop(&self) {
+        let (times, own) = (self.times(clock::monotonic_time()), self.contexts());
+        if self.recorded.is_some() {
+            return self.end(Phase::Stop, &times, &own);
+        }
+        // As most spans record nothing, this is `end` without what was recorded.
+        let given = self.source.fields(self.given.fields());
+        let metadata = Fields::unique(without_missing(&own, self.parent.as_ref())).over(&given);
+        self.source.execute(Phase::Stop, Fields::unique(&times), metadata);
     }
 
     #[cold]
     fn failed(&self, now: u64, kind: &'static str, reason: &str) {
-        let recorded = Fields::owned(&self.measurements);
         let [context, parent] = self.contexts();
         let own = [("kind", Value::Str(kind)), ("reason", Value::Str(reason)), context, parent];
-        self.execute(Phase::Exception, Fields::unique(&self.times(now)).over(&recorded), &own);
+        self.end(Phase::Exception, &self.times(now), &own);
+    }
+
+    /// Executes the event of its end, with the span's own fields over what was recorded, over what it was started with.
+    #[inline(never)]
+    fn end(&self, phase: Phase, times: &[Field<'_>], own: &[Field<'_>]) {
+        let (measurements, metadata) = match &self.recorded {
+            Some(recorded) => (&recorded.measurements[..], &recorded.metadata[..]),
+            None => (&[][..], &[][..]),
+        };
+        let measurements = Fields::owned(measurements);
+        let given = self.source.fields(self.given.fields());
+        let metadata = Fields::owned(metadata).over(&given);
+        let own = Fields::unique(without_missing(own, self.parent.as_ref()));
+        self.source.execute(phase, Fields::unique(times).over(&measurements), own.over(&metadata));
     }
 
     #[inline(always)]
-    fn times(&self, now: u64) -> [(&'static str, Value<'static>); 2] {
+    fn times(&self, now: u64) -> [Field<'static>; 2] {
         [
             ("duration", Value::U64(now.saturating_sub(self.started))),
             ("monotonic_time", Value::U64(now)),
         ]
     }
 
-    /// The contexts, the parent last: it is left out if there is none.
     #[inline(always)]
-    fn contexts(&self) -> [(&'static str, Value<'_>); 2] {
-        [
-            (CONTEXT, self.context.to_value()),
-            (PARENT, self.parent.as_ref().map_or(Value::Null, ToValue::to_value)),
-        ]
+    fn contexts(&self) -> [Field<'_>; 2] {
+        contexts(&self.context, self.parent.as_ref())
     }
+}
 
-    /// Executes one of the events, with the span's own metadata over what was recorded, over what it was started with.
-    #[inline(always)]
-    fn execute(&self, phase: Phase, measurements: Fields<'_>, own: &[(&'static str, Value<'_>)]) {
-        // What a bus's span was started with comes from a function, so a key may be there twice.
-        let start = match self.source {
-            Source::Site(_) => Fields::unique(&self.start),
-            Source::Bus(..) => Fields::any(&self.start),
-        };
-        let recorded = Fields::owned(&self.metadata).over(&start);
-        // Most spans record nothing, and handlers look through one layer less.
-        let given = if self.metadata.is_empty() { &start } else { &recorded };
-        let own = if self.parent.is_some() { own } else { &own[..own.len() - 1] };
-        let event =
-            Event::new(self.source.name(phase), measurements, Fields::unique(own).over(given));
-        self.source.dispatch(phase, &event);
+/// The contexts, the parent last.
+#[inline(always)]
+fn contexts<'a>(context: &'a SpanContext, parent: Option<&'a SpanContext>) -> [Field<'a>; 2] {
+    let mut contexts = [(CONTEXT, context.to_value()), (PARENT, Value::Null)];
+    if let Some(parent) = parent {
+        contexts[1].1 = parent.to_value();
     }
+    contexts
+}
+
+/// The span's own metadata without its last, the parent, if there is none.
+#[inline(always)]
+fn without_missing<'a>(own: &'a [Field<'a>], parent: Option<&SpanContext>) -> &'a [Field<'a>] {
+    if parent.is_some() { own } else { &own[..own.len() - 1] }
+}
+
+#[inline(never)]
+fn stop(running: Box<Running<'_>>) {
+    running.stop();
+    memory::keep(running);
 }
 
 impl<'a> Span<'a> {
@@ -220,7 +297,7 @@ impl<'a> Span<'a> {
         site: &'static SpanSite,
         parent: Option<SpanContext>,
         given: Option<usize>,
-        metadata: [(&'static str, Value<'a>); N],
+        metadata: [Field<'a>; N],
     ) -> Self {
         Self::start_at(Source::Site(site), parent, given, metadata)
     }
@@ -230,31 +307,34 @@ impl<'a> Span<'a> {
         source: Source,
         parent: Option<SpanContext>,
         given: Option<usize>,
-        metadata: [(&'static str, Value<'a>); N],
+        metadata: [Field<'a>; N],
     ) -> Self {
         let started = clock::monotonic_time();
         let context = match given.and_then(|index| metadata.get(index)) {
             None | Some((_, Value::Null)) => SpanContext::generate(),
             Some(&(_, value)) => SpanContext::given(value),
         };
-        // Written in place: most of it is room for what may be recorded, which need not be moved.
-        let running: Box<Running<'a, [_; N]>> = Box::write(
-            Box::new_uninit(),
+        let parent = parent.or_else(SpanContext::current);
+        let times = [
+            ("monotonic_time", Value::U64(started)),
+            ("system_time", Value::U64(clock::system_time(started))),
+        ];
+        let own = contexts(&context, parent.as_ref());
+        let own = Fields::unique(without_missing(&own, parent.as_ref()));
+        let given = source.fields(&metadata);
+        source.execute(Phase::Start, Fields::unique(&times), own.over(&given));
+        Self(Some(Box::write(
+            memory::take(),
             Running {
                 source,
                 context,
-                parent: parent.or_else(SpanContext::current),
+                parent,
                 started,
                 dropped: if thread::panicking() { Dropped::GuardInPanic } else { Dropped::Guard },
-                measurements: SmallVec::new(),
-                metadata: SmallVec::new(),
-                lifetime: PhantomData,
-                start: metadata,
+                recorded: None,
+                given: Given::new(&metadata),
             },
-        );
-        let running: Box<Running<'a>> = running;
-        running.started();
-        Self(Some(running))
+        )))
     }
 
     /// Whether anybody listens. If not, recording does nothing, and what is costly to make need not be made.
@@ -296,7 +376,7 @@ impl<'a> Span<'a> {
     #[inline(always)]
     pub fn stop(mut self) {
         if let Some(running) = self.0.take() {
-            Running::stop(running);
+            stop(running);
         }
     }
 
@@ -311,6 +391,7 @@ impl<'a> Span<'a> {
     pub(crate) fn exception(mut self, kind: &'static str, reason: &str) {
         if let Some(running) = self.0.take() {
             running.failed(clock::monotonic_time(), kind, reason);
+            memory::keep(running);
         }
     }
 
@@ -391,26 +472,20 @@ impl<'a> Span<'a> {
 
     /// The same span, owning what it was started with, to be handed over to another thread or task. Allocates.
     pub fn into_owned(mut self) -> Span<'static> {
-        let Some(mut running) = self.0.take() else { return Span::disabled() };
-        let start = running.start.iter().map(|(key, value)| (*key, value.to_owned()));
-        let recorded = std::mem::take(&mut running.metadata);
-        Span(Some(Box::new(Running {
-            source: running.source.clone(),
-            context: running.context.clone(),
-            parent: running.parent.take(),
-            started: running.started,
-            dropped: running.dropped,
-            measurements: std::mem::take(&mut running.measurements),
-            metadata: start.chain(recorded).collect(),
-            lifetime: PhantomData,
-            start: [],
-        })))
+        let Some(running) = self.0.take().map(|running| *running) else {
+            return Span::disabled();
+        };
+        let fields = running.given.fields().iter();
+        let mut recorded = running.recorded.unwrap_or_default();
+        recorded.metadata.insert_many(0, fields.map(|(key, value)| (*key, value.to_owned())));
+        let given = Given::new(&[]);
+        Span(Some(Box::new(Running { recorded: Some(recorded), given, ..running })))
     }
 
     #[cold]
     #[inline(never)]
     fn dropped(&mut self) {
-        let Some(running) = self.0.take() else { return };
+        let Some(running) = &self.0 else { return };
         let (kind, reason) = match running.dropped {
             Dropped::Guard if thread::panicking() => ("panic", "the thread panicked"),
             Dropped::Guard | Dropped::GuardInPanic => {
@@ -418,7 +493,7 @@ impl<'a> Span<'a> {
             }
             Dropped::Future => ("cancelled", "the future was dropped before it was done"),
         };
-        Span(Some(running)).exception(kind, reason);
+        Span(self.0.take()).exception(kind, reason);
     }
 }
 

@@ -54,11 +54,12 @@ fn unwrap_is_for_tests() {
 }
 
 #[test]
-fn unsafe_code_is_in_the_two_modules_that_measured_its_gain() {
+fn unsafe_code_is_in_the_modules_that_measured_its_gain() {
     let keyword = ["uns", "afe"].concat();
     assert_tidy(files("crates", &["rs"]).iter().filter_map(|path| {
         let is_allowed = path.starts_with("crates/radiosonde-snapshot/src")
-            || path.ends_with("crates/radiosonde/src/clock/counter.rs");
+            || path.ends_with("crates/radiosonde/src/clock/counter.rs")
+            || path.ends_with("crates/radiosonde/src/span/memory.rs");
         let code = shipped_code(&read(path));
         let line = code.lines().find(|line| line.split_whitespace().any(|word| word == keyword))?;
         (!is_allowed).then(|| format!("`{}`: `{}`", path.display(), line.trim()))
