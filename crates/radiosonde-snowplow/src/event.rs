@@ -301,11 +301,10 @@ fn rewrite(value: &mut OwnedValue, change: impl FnOnce(&str) -> Cow<'_, str>) {
 /// A URL without user name, password and fragment, but with its query, unless it cannot be told where that begins.
 fn with_query(url: &str) -> String {
     let clean = without_queries(url).into_owned();
-    match url.split_once('?') {
-        Some((base, rest)) if without_queries(base) == clean => {
-            let query = rest.split('#').next().unwrap_or_default();
-            clean + "?" + query
-        }
+    // A `?` behind the `#` belongs to the fragment.
+    let without_fragment = url.split('#').next().unwrap_or_default();
+    match without_fragment.split_once('?') {
+        Some((base, query)) if without_queries(base) == clean => clean + "?" + query,
         _ => clean,
     }
 }
@@ -397,6 +396,9 @@ mod tests {
             ("https://u:s?s@a.example/x?a=b", "https://[redacted]"),
             ("https://a.example/x", "https://a.example/x"),
             ("https://a.example?a=b", "https://a.example?a=b"),
+            ("https://a.example/x#/planted?planted=b", "https://a.example/x"),
+            ("https://a.example/x?a=b#/planted?planted=b", "https://a.example/x?a=b"),
+            ("https://u:s#s@a.example/x?a=b", "https://[redacted]"),
         ] {
             assert_eq!(with_query(url), expected);
         }
