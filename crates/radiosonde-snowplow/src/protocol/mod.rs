@@ -98,7 +98,9 @@ impl TrackerProtocol {
         if event.find(Field::Platform).is_none() {
             parameters.push(("p", "srv".into()));
         }
-        let fields = event.fields.iter();
+        // An event from the spool may be of a time when the reporter was not anonymous.
+        let hides = |field: &Field| self.is_anonymous && field.identifies();
+        let fields = event.fields.iter().filter(|(field, _)| !hides(field));
         parameters.extend(fields.map(|(field, value)| (field.wire_name(), string(value))));
         if let Some(data) = event.data() {
             let document = Described { schema: UNSTRUCT_EVENT, data: described(data) };

@@ -144,6 +144,19 @@ fn anonymous_requests_say_so() {
 }
 
 #[test]
+fn anonymous_requests_have_nobody_in_them_though_their_events_have() {
+    let mut protocol = TrackerProtocol { is_anonymous: true, ..protocol() };
+    // As from the spool of a reporter that was not anonymous.
+    let event = SnowplowEvent::page_view("https://a.example/")
+        .with(Field::UserId, "planted")
+        .with(Field::IpAddress, "planted")
+        .with(Field::Language, "de");
+    let event = posted(&mut protocol, event);
+    assert!(!event.to_string().contains("planted"), "{event}");
+    assert_eq!((&event["url"], &event["lang"]), (&"https://a.example/".into(), &"de".into()));
+}
+
+#[test]
 fn a_get_has_everything_in_its_query() {
     let mut protocol = TrackerProtocol { method: Method::Get, is_base64: false, ..protocol() };
     let event =
