@@ -62,6 +62,10 @@ impl Worker {
                 default(sleep) => {}
             }
         }
+        // Whoever asked before the end was told that it is done.
+        while let Ok(command) = self.commands.try_recv() {
+            self.obey(command);
+        }
     }
 
     fn obey(&mut self, command: Command) {

@@ -226,3 +226,16 @@ fn any_thread_may_hold_the_usage_ping() {
     is_shared::<crate::Payload>();
     is_shared::<crate::StartError>();
 }
+
+#[test]
+fn a_report_that_was_asked_for_is_not_lost_by_a_shutdown() {
+    for _ in 0..10 {
+        let (setup, server) = (Setup::new(), Server::new(&[]));
+        let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+        let payload = ping.preview().unwrap();
+        ping.send(payload.clone()).unwrap();
+        let stats = ping.shutdown(PATIENCE);
+        assert_eq!(stats.reports.sent, 1);
+        assert_eq!(server.body(), payload.body());
+    }
+}
