@@ -11,7 +11,7 @@ use radiosonde_delivery::{DropReason, Queue};
 use crate::events;
 use crate::payload::Payload;
 use crate::random;
-use crate::schedule::milliseconds;
+use crate::schedule::{Due, milliseconds};
 use crate::shared::Shared;
 use crate::sink::{LARGEST, Sealed, Told};
 use crate::state::{Last, Outcome};
@@ -101,22 +101,26 @@ impl Worker {
 
     fn report_if_due(&mut self) {
         let (shared, now) = (Arc::clone(&self.shared), milliseconds(self.shared.clock.now()));
-        {
+        let due = {
             let mut book = shared.book.lock();
             book.due = shared.schedule.checked(book.due, now, random::fraction());
-            if book.due.at > now {
-                return;
-            }
-            book.due = shared.schedule.next(book.due, now, random::fraction());
-        }
-        shared.has_changed.store(true, Ordering::Release);
-        if !shared.consent.is_given() {
+            book.due
+        };
+        if due.at > now {
             return;
         }
-        if let Some(payload) = shared.payload(&self.stop)
-            && !self.send(&payload)
-        {
-            shared.book.lock().due.at = shared.schedule.again(1, now);
+        let next = shared.schedule.next(due, now, random::fraction());
+        if !shared.consent.is_given() {
+            shared.book.lock().due = next;
+            return shared.has_changed.store(true, Ordering::Release);
+        }
+        // If everything ends meanwhile it stays due, and the next process makes it.
+        let Some(payload) = shared.payload(&self.stop) else { return };
+        shared.book.lock().due = next;
+        if !self.send(&payload) {
+            // The same one later, so that those after it stay where they are.
+            let at = shared.schedule.again(1, now);
+            shared.book.lock().due = Due { at, ..due };
         }
     }
 

@@ -279,3 +279,50 @@ fn what_a_killed_process_has_written_is_read_by_the_next() {
     let kept = kept.unwrap();
     assert!(kept[1].parse::<usize>().unwrap() > KILLS, "{kept:?}");
 }
+
+#[test]
+fn a_report_that_a_shutdown_interrupts_is_made_by_the_next_process() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let (called, is_called) = crossbeam_channel::bounded(9);
+    let (_go, hanging) = crossbeam_channel::bounded::<u64>(0);
+    let metrics = [
+        Metric::counter("counts.deploys", "a.b"),
+        Metric::distinct("counts.users", "a.b", "user"),
+        Metric::function("counts.projects", move |_| {
+            called.send(()).unwrap();
+            hanging.recv()
+        }),
+        Metric::setting("settings.edition", || "free"),
+    ];
+    let builder = setup.empty(&server.url).definitions("a.toml", FILE).metrics(metrics);
+    let ping = builder.opt_in(true).function_timeout(PATIENCE).start().unwrap();
+    let due = ping.next_report().unwrap();
+    setup.clock.set(due);
+    ping.opt_in().unwrap();
+    is_called.recv().unwrap();
+    ping.shutdown(PATIENCE);
+    assert_eq!(server.connections(), 0);
+    let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+    server.body();
+    ping.flush(PATIENCE).unwrap();
+    assert!(ping.next_report().unwrap() >= due + WEEK);
+}
+
+#[test]
+fn a_full_disk_does_not_move_the_reports_after_it() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let (is_full, write) = full_disk();
+    let mut builder = setup.builder(&server.url).opt_in(true).jitter(Duration::ZERO);
+    builder.write = Some(write);
+    let ping = builder.start().unwrap();
+    let due = ping.next_report().unwrap();
+    is_full.store(true, Ordering::SeqCst);
+    setup.until_due(&ping);
+    assert_eq!(ping.next_report().unwrap(), due + HOUR * 8);
+    setup.until_due(&ping);
+    is_full.store(false, Ordering::SeqCst);
+    setup.until_due(&ping);
+    ping.flush(PATIENCE).unwrap();
+    server.body();
+    assert_eq!(ping.next_report().unwrap(), due + WEEK);
+}
