@@ -47,7 +47,8 @@ pub enum Outcome {
     Pending,
     /// It has arrived.
     Delivered,
-    /// It was refused, or the operator has opted out, and is not tried again. The next report is a new one.
+    /// It was refused, could not be stored, or the operator has opted out, and is not tried again. The next report is a new
+    /// one.
     Refused,
 }
 

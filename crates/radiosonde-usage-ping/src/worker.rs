@@ -142,6 +142,10 @@ impl Worker {
             };
             shared.book.lock().last = Some(last);
             is_stored = shared.save();
+            if !is_stored && let Some(last) = &mut shared.book.lock().last {
+                // The one before is overwritten, and this one not on its way.
+                last.outcome = Outcome::Refused;
+            }
         }
         if is_stored && payload.body().len() > LARGEST {
             let reason = DropReason::TooLarge;
@@ -152,7 +156,7 @@ impl Worker {
             self.queue.try_push(Sealed { recorded_at, body: payload.body().into() });
         } else {
             let reason = "the state cannot be written";
-            execute!(events::NOT_SENT, {}, { reason: reason, again: true });
+            execute!(events::NOT_SENT, {}, { reason: reason, again: false });
         }
         is_stored
     }

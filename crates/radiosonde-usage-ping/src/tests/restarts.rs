@@ -326,3 +326,33 @@ fn a_full_disk_does_not_move_the_reports_after_it() {
     server.body();
     assert_eq!(ping.next_report().unwrap(), due + WEEK);
 }
+
+#[test]
+fn a_report_whose_state_cannot_be_written_is_not_sent_twice() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let is_full = Arc::new(AtomicBool::new(false));
+    let full = Arc::clone(&is_full);
+    let mut builder = setup.builder(&server.url).opt_in(true);
+    builder.write = Some(Box::new(move |file, bytes| {
+        // A report has no salt.
+        let is_state = String::from_utf8_lossy(bytes).contains("\"salt\"");
+        if is_state && full.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        file.write_all(bytes)
+    }));
+    let ping = builder.start().unwrap();
+    is_full.store(true, Ordering::SeqCst);
+    setup.until_due(&ping);
+    ping.flush(PATIENCE).unwrap();
+    is_full.store(false, Ordering::SeqCst);
+    assert_eq!(server.connections(), 0);
+    for _ in 0..10 {
+        setup.clock.advance(HOUR);
+        ping.wake();
+        ping.flush(PATIENCE).unwrap();
+    }
+    assert_eq!(server.connections(), 1);
+    let body = server.body();
+    assert_eq!(ping.last_report().unwrap().body.unwrap(), body);
+}
