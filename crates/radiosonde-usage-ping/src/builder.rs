@@ -35,7 +35,7 @@ use crate::usage_ping::{Attached, Running, UsagePing};
 use crate::worker::{Command, Worker};
 
 /// How many reports, and how many commands, may wait.
-const WAITING: usize = 8;
+pub(crate) const WAITING: usize = 8;
 
 /// Everything a usage ping needs to know before it starts.
 #[must_use]
@@ -384,7 +384,8 @@ impl Builder {
             None => http,
         };
         let options = Options::new()
-            .queue_records(WAITING)
+            // What is due, or asked for by several at once, needs room besides.
+            .queue_records(2 * WAITING)
             .batch_records(1)
             .batch_bytes(LARGEST)
             .batch_delay(Duration::ZERO)

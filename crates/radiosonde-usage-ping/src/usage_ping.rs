@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, never};
 use radiosonde::Bus;
 use radiosonde_delivery::{Delivery, Report};
 
-use crate::builder::Builder;
+use crate::builder::{Builder, WAITING};
 use crate::error::{FlushTimeout, SendError};
 use crate::payload::Payload;
 use crate::schedule::time;
@@ -129,6 +129,10 @@ impl UsagePing {
         let running = self.running()?;
         if !running.shared.consent.is_given() {
             return Err(SendError::NotOptedIn);
+        }
+        // Those that are handed over already, too: for one more there might be no room, and nobody to tell that to.
+        if running.delivery.stats().retained + running.commands.len() as u64 >= WAITING as u64 {
+            return Err(SendError::Busy);
         }
         running.commands.try_send(Command::Send(payload)).map_err(|_| SendError::Busy)
     }

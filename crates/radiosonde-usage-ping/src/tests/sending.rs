@@ -239,3 +239,24 @@ fn a_report_that_was_asked_for_is_not_lost_by_a_shutdown() {
         assert_eq!(server.body(), payload.body());
     }
 }
+
+#[test]
+fn a_report_for_which_there_is_no_room_is_refused_and_not_dropped() {
+    let setup = Setup::new();
+    // Nobody ever answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let ping = setup.builder(&url).opt_in(true).start().unwrap();
+    let mut taken = 0;
+    for _ in 0..30 {
+        let payload = ping.preview().unwrap();
+        match ping.send(payload) {
+            Ok(()) => taken += 1,
+            Err(error) => assert_eq!(error, SendError::Busy),
+        }
+        ping.wake();
+    }
+    let report = ping.stats().reports;
+    assert_eq!((taken, report.retained, report.dropped.total()), (8, 8, 0), "{report}");
+    ping.shutdown(Duration::ZERO);
+}
