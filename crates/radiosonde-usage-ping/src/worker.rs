@@ -205,24 +205,31 @@ fn settle(shared: &Shared, told: &Told) {
             (*recorded_at, if is_final { Outcome::Refused } else { Outcome::Pending })
         }
     };
-    {
+    let is_cut_short = matches!(told, Told::Lost { reason: DropReason::Shutdown, .. });
+    let is_last = {
         let mut book = shared.book.lock();
-        // Another report may have been made since.
-        let Some(last) = book.last.as_mut().filter(|last| last.recorded_at == recorded_at) else {
-            return;
-        };
-        last.outcome = outcome;
-        let is_cut_short = matches!(told, Told::Lost { reason: DropReason::Shutdown, .. });
-        if outcome == Outcome::Pending && !is_cut_short {
-            last.failures += 1;
-            last.again_at = shared.schedule.again(last.failures, now);
+        let last = book.last.as_mut().filter(|last| last.recorded_at == recorded_at);
+        let is_last = last.is_some();
+        if let Some(last) = last {
+            last.outcome = outcome;
+            if outcome == Outcome::Pending && !is_cut_short {
+                last.failures += 1;
+                last.again_at = shared.schedule.again(last.failures, now);
+            }
         }
+        is_last
+    };
+    if is_last {
+        shared.save();
+    } else if is_cut_short {
+        // It may be about one that was not even tried.
+        return;
     }
-    shared.save();
     match told {
         Told::Delivered { bytes, .. } => execute!(events::SENT, { bytes: *bytes as u64 }, {}),
         Told::Lost { failure, .. } => {
-            let again = outcome == Outcome::Pending;
+            // Not if another report was made since.
+            let again = is_last && outcome == Outcome::Pending;
             execute!(events::NOT_SENT, {}, { reason: failure, again: again });
         }
     }

@@ -260,3 +260,39 @@ fn a_report_for_which_there_is_no_room_is_refused_and_not_dropped() {
     assert_eq!((taken, report.retained, report.dropped.total()), (8, 8, 0), "{report}");
     ping.shutdown(Duration::ZERO);
 }
+
+#[test]
+fn every_report_that_arrives_is_told() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let (sender, told) = mpsc::channel();
+    let id = format!("told-each-{}", setup.directory.0.display());
+    radiosonde::attach(id.as_str(), "telemetry.usage_ping.sent", move |event| {
+        let _ = sender.send(event.measurement("bytes").as_u64());
+    })
+    .unwrap();
+    // Of a length that no other test's has, as all tests share this bus.
+    let edition = "x".repeat(997);
+    let metrics = [
+        Metric::counter("counts.deploys", "a.b"),
+        Metric::distinct("counts.users", "a.b", "user"),
+        Metric::function("counts.projects", |_| Ok::<_, std::fmt::Error>(42)),
+        Metric::setting("settings.edition", move || edition.clone()),
+    ];
+    let ping = setup
+        .empty(&server.url)
+        .definitions("a.toml", FILE)
+        .metrics(metrics)
+        .opt_in(true)
+        .start()
+        .unwrap();
+    let first = ping.preview().unwrap();
+    setup.clock.advance(HOUR);
+    let second = ping.preview().unwrap();
+    ping.send(first.clone()).unwrap();
+    ping.send(second).unwrap();
+    ping.flush(PATIENCE).unwrap();
+    radiosonde::detach(&id).unwrap();
+    let ours = told.try_iter().filter(|bytes| *bytes == Some(first.body().len() as u64)).count();
+    assert_eq!(ours, 2);
+    assert_eq!(ping.last_report().unwrap().outcome, Outcome::Delivered);
+}
