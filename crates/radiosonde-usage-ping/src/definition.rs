@@ -1,6 +1,6 @@
 //! What a definition file says of each metric.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value as Json;
@@ -392,7 +392,14 @@ fn problem_of(key_path: &str) -> Option<&'static str> {
 fn clashes(definitions: &[Definition]) -> Vec<String> {
     let mut places: BTreeMap<String, &str> = BTreeMap::new();
     let mut problems = Vec::new();
+    let mut defined = BTreeSet::new();
     for definition in definitions {
+        // Also for other time frames: nobody could say which of the two it is.
+        if !defined.insert(&definition.key_path) {
+            problems
+                .push(format!("`{}` is defined twice: keep one of the two", definition.key_path));
+            continue;
+        }
         for frame in &definition.time_frames {
             let place = frame.key_path(&definition.key_path);
             if let Some(other) = places.insert(place.clone(), &definition.key_path) {

@@ -87,7 +87,10 @@ fn all_problems_are_listed_at_once() {
 #[test]
 fn two_values_in_one_place_are_refused() {
     let twice = problems(|good| format!("{good}[[metric]]\n{good}"));
-    assert_eq!(twice, ["`counts.a` and `counts.a` are both reported as `counts.a`"]);
+    assert_eq!(twice, ["`counts.a` is defined twice: keep one of the two"]);
+    let frames =
+        problems(|good| format!("{good}[[metric]]\n{}", good.replace("\"all\"", "\"7d\"")));
+    assert_eq!(frames, twice, "also for different time frames");
     let suffix = problems(|good| {
         let other = good.replace("counts.a", "counts_weekly.a");
         format!("{}[[metric]]\n{other}", good.replace("\"all\"", "[\"all\", \"7d\"]"))
@@ -99,6 +102,14 @@ fn two_values_in_one_place_are_refused() {
         format!("{good}[[metric]]\n{inner}[[metric]]\n{between}")
     });
     assert_eq!(inside, ["`counts.a` is a value, so that `counts.a.b` cannot be inside of it"]);
+}
+
+#[test]
+fn a_file_of_any_depth_is_refused_and_no_more() {
+    for depth in ["[", ".a", "{a="] {
+        let text = format!("a = {}", depth.repeat(100_000));
+        assert!(Definitions::parse([("a.toml", text.as_str())]).is_err(), "{depth}");
+    }
 }
 
 #[test]
