@@ -241,15 +241,16 @@ impl Builder {
         let mut counters = Vec::new();
         let mut computed = BTreeMap::new();
         for Metric { key_path, instrument } in std::mem::take(&mut self.metrics) {
-            let counts = match instrument {
+            let (kind, counts) = match instrument {
                 Instrument::Function(_, function) => {
                     computed.insert(key_path, Computed::new(function));
                     continue;
                 }
-                Instrument::Distinct(..) => Counts::Distinct(Mutex::default()),
-                Instrument::Counter(_) | Instrument::Sum(..) => Counts::Sum(Mutex::default()),
+                Instrument::Distinct(..) => ("distinct", Counts::Distinct(Mutex::default())),
+                Instrument::Counter(_) => ("counter", Counts::Sum(Mutex::default())),
+                Instrument::Sum(..) => ("sum", Counts::Sum(Mutex::default())),
             };
-            let one = Arc::new(Collected::new(&key_path, counts));
+            let one = Arc::new(Collected::new(&key_path, kind, counts));
             collected.push(Arc::clone(&one));
             counters.push((one, instrument));
         }

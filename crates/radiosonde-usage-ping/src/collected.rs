@@ -18,6 +18,8 @@ use crate::tally::{Day, Tally, day};
 /// The counts of one metric.
 pub(crate) struct Collected {
     pub(crate) key_path: String,
+    /// What is counted, so that it never goes on from what something else has counted.
+    pub(crate) kind: &'static str,
     pub(crate) counts: Counts,
     has_skipped: AtomicBool,
 }
@@ -29,8 +31,8 @@ pub(crate) enum Counts {
 }
 
 impl Collected {
-    pub(crate) fn new(key_path: &str, counts: Counts) -> Self {
-        Self { key_path: key_path.to_owned(), counts, has_skipped: AtomicBool::new(false) }
+    pub(crate) fn new(key_path: &str, kind: &'static str, counts: Counts) -> Self {
+        Self { key_path: key_path.to_owned(), kind, counts, has_skipped: AtomicBool::new(false) }
     }
 
     pub(crate) fn over(&self, frame: TimeFrame, now: SystemTime) -> Json {

@@ -64,7 +64,7 @@ impl Outcome {
 pub(crate) fn encode(book: &Book, collected: &[Arc<Collected>]) -> Vec<u8> {
     let counts: Map<String, Json> = collected
         .iter()
-        .map(|collected| (collected.key_path.clone(), written(&collected.counts)))
+        .map(|collected| (collected.key_path.clone(), written(collected)))
         .collect();
     let last = book.last.as_ref().map(|last| {
         json!({
@@ -125,13 +125,14 @@ fn book(state: &Json) -> Option<Book> {
     })
 }
 
-fn written(counts: &Counts) -> Json {
-    match counts {
-        Counts::Sum(tally) => tally_written("sum", &tally.lock().clone(), |sum| json!(sum)),
+fn written(collected: &Collected) -> Json {
+    let kind = collected.kind;
+    match &collected.counts {
+        Counts::Sum(tally) => tally_written(kind, &tally.lock().clone(), |sum| json!(sum)),
         Counts::Distinct(tally) => {
             // A copy shares the sketches' memory: nobody waits while they are written.
             let tally = tally.lock().clone();
-            tally_written("distinct", &tally, |sketch| BASE64.encode(sketch.to_bytes()).into())
+            tally_written(kind, &tally, |sketch| BASE64.encode(sketch.to_bytes()).into())
         }
     }
 }
@@ -149,15 +150,15 @@ pub(crate) fn restore(counts: &Json, collected: &[Arc<Collected>]) -> Option<()>
     let mut sketches = Vec::new();
     for collected in collected {
         let written = &counts[&collected.key_path];
-        match (&collected.counts, written["kind"].as_str()) {
-            (Counts::Sum(tally), Some("sum")) => {
-                sums.push((tally, read_tally(written, Json::as_u64)?))
-            }
-            (Counts::Distinct(tally), Some("distinct")) => {
+        if written["kind"] != collected.kind {
+            continue;
+        }
+        match &collected.counts {
+            Counts::Sum(tally) => sums.push((tally, read_tally(written, Json::as_u64)?)),
+            Counts::Distinct(tally) => {
                 let read = |text: &Json| Sketch::from_bytes(&BASE64.decode(text.as_str()?).ok()?);
                 sketches.push((tally, read_tally(written, read)?));
             }
-            _ => {}
         }
     }
     // All or nothing, as the file is set aside if a part of it makes no sense.
@@ -197,11 +198,9 @@ mod tests {
     }
 
     fn collected() -> Vec<Arc<Collected>> {
-        [Counts::Sum(Mutex::default()), Counts::Distinct(Mutex::default())]
-            .into_iter()
-            .zip(["counts.a", "counts.b"])
-            .map(|(counts, key_path)| Arc::new(Collected::new(key_path, counts)))
-            .collect()
+        let sum = Collected::new("counts.a", "sum", Counts::Sum(Mutex::default()));
+        let distinct = Collected::new("counts.b", "distinct", Counts::Distinct(Mutex::default()));
+        vec![Arc::new(sum), Arc::new(distinct)]
     }
 
     fn counted() -> Vec<Arc<Collected>> {
@@ -269,10 +268,13 @@ mod tests {
 
     #[test]
     fn a_metric_that_is_counted_in_another_way_begins_anew() {
-        let counts =
-            json!({"counts.a": {"kind": "distinct", "all": "", "days": {}}, "counts.gone": 7});
-        let restored = collected();
-        restore(&counts, &restored).unwrap();
-        assert!(values(&restored).iter().all(|value| *value == 0));
+        let counter = json!({"kind": "counter", "all": 7, "days": {}});
+        let distinct = json!({"kind": "distinct", "all": "", "days": {}});
+        for other in [counter, distinct] {
+            let counts = json!({"counts.a": other, "counts.gone": 7});
+            let restored = collected();
+            restore(&counts, &restored).unwrap();
+            assert!(values(&restored).iter().all(|value| *value == 0));
+        }
     }
 }

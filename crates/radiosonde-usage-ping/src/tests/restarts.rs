@@ -356,3 +356,20 @@ fn a_report_whose_state_cannot_be_written_is_not_sent_twice() {
     let body = server.body();
     assert_eq!(ping.last_report().unwrap().body.unwrap(), body);
 }
+
+#[test]
+fn a_sum_does_not_go_on_from_what_was_a_count() {
+    let setup = Setup::new();
+    let ping = setup.builder(NOWHERE).start().unwrap();
+    setup.deploy("ada");
+    drop(ping);
+    let metrics = [
+        Metric::sum("counts.deploys", "forge.deploy.stop", "size"),
+        Metric::distinct("counts.users", "forge.deploy.stop", "user"),
+        Metric::function("counts.projects", |_| Ok::<_, std::fmt::Error>(42)),
+        Metric::setting("settings.edition", || "free"),
+    ];
+    let ping = setup.empty(NOWHERE).definitions("a.toml", FILE).metrics(metrics).start().unwrap();
+    assert_eq!(preview(&ping)["counts"]["deploys"], 0);
+    assert_eq!(preview(&ping)["counts"]["users"], 1);
+}
