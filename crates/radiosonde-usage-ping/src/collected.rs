@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use radiosonde::{Event, Privacy, Value, execute};
 use serde_json::Value as Json;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, is_possible};
 use crate::definition::TimeFrame;
 use crate::events;
 use crate::metric::{Events, Instrument};
@@ -46,13 +46,13 @@ impl Collected {
         }
     }
 
-    fn add(&self, today: Day, number: u64) {
+    fn add(&self, today: Option<Day>, number: u64) {
         if let Counts::Sum(tally) = &self.counts {
             tally.lock().change(today, |count| *count = count.saturating_add(number));
         }
     }
 
-    fn insert(&self, today: Day, salt: &str, value: &str) {
+    fn insert(&self, today: Option<Day>, salt: &str, value: &str) {
         if let Counts::Distinct(tally) = &self.counts {
             tally.lock().change(today, |sketch| sketch.insert(salt, value));
         }
@@ -96,7 +96,10 @@ impl Counter {
             return;
         }
         let collected = &self.collected;
-        let today = || day(self.clock.now());
+        let today = || {
+            let now = self.clock.now();
+            is_possible(now).then(|| day(now))
+        };
         match &self.instrument {
             Instrument::Counter(_) => collected.add(today(), 1),
             Instrument::Sum(_, key) => {

@@ -9,8 +9,8 @@ use crate::sketch::Sketch;
 /// A day in UTC, counted from 1970-01-01.
 pub(crate) type Day = u64;
 
-/// How many days are remembered one by one.
-const DAYS: u64 = 28;
+/// How many days are remembered one by one, beside today.
+const DAYS: usize = 28;
 
 /// Which day it is. A time before 1970 counts as 1970.
 pub(crate) fn day(time: SystemTime) -> Day {
@@ -44,12 +44,17 @@ pub(crate) struct Tally<C> {
 }
 
 impl<C: Count> Tally<C> {
-    /// Changes the total and the count of a day.
-    pub(crate) fn change(&mut self, today: Day, change: impl Fn(&mut C)) {
+    /// Changes the total and the count of a day, if it is known which day it is.
+    pub(crate) fn change(&mut self, today: impl Into<Option<Day>>, change: impl Fn(&mut C)) {
         change(&mut self.all);
+        let Some(today) = today.into() else { return };
         if !self.days.contains_key(&today) {
             // Tomorrow is kept, as another thread may have seen midnight already; a clock that was wrong is not.
-            self.days.retain(|day, _| (today.saturating_sub(DAYS - 1)..=today + 1).contains(day));
+            self.days.retain(|day, _| *day <= today + 1);
+            // By number and not by age: a clock that is ahead for a moment does not cost the days that it skips.
+            while self.days.len() > DAYS {
+                self.days.pop_first();
+            }
         }
         change(self.days.entry(today).or_default());
     }
@@ -100,7 +105,7 @@ mod tests {
     #[test]
     fn no_more_days_are_remembered_than_are_needed() {
         let tally = counted(0..10_000);
-        assert_eq!((tally.all, tally.days.len()), (10_000, 28));
+        assert_eq!((tally.all, tally.days.len()), (10_000, 29));
     }
 
     #[test]

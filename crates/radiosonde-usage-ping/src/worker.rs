@@ -8,10 +8,11 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, select};
 use radiosonde::execute;
 use radiosonde_delivery::{DropReason, Queue};
 
+use crate::clock::is_possible;
 use crate::events;
 use crate::payload::Payload;
 use crate::random;
-use crate::schedule::{Due, milliseconds};
+use crate::schedule::{Due, milliseconds, time};
 use crate::shared::Shared;
 use crate::sink::{LARGEST, Sealed, Told};
 use crate::state::{Last, Outcome};
@@ -100,9 +101,20 @@ impl Worker {
     }
 
     fn report_if_due(&mut self) {
-        let (shared, now) = (Arc::clone(&self.shared), milliseconds(self.shared.clock.now()));
+        let shared = Arc::clone(&self.shared);
+        let clock = shared.clock.now();
+        if !is_possible(clock) {
+            return;
+        }
+        let now = milliseconds(clock);
         let due = {
             let mut book = shared.book.lock();
+            if !is_possible(time(book.since)) {
+                // The clock was not set yet when it was begun.
+                book.since = now;
+                book.due = shared.schedule.first(now, random::fraction());
+                shared.has_changed.store(true, Ordering::Release);
+            }
             book.due = shared.schedule.checked(book.due, now, random::fraction());
             book.due
         };

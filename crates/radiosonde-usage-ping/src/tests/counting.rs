@@ -278,3 +278,25 @@ fn two_reports_at_a_time_do_not_take_each_others_functions_for_hanging() {
         );
     });
 }
+
+#[test]
+fn a_clock_that_is_wrong_for_a_moment_does_not_cost_the_days_before() {
+    for wrong in [UNIX_EPOCH + HOUR, UNIX_EPOCH + WEEK * 52 * 80] {
+        let setup = Setup::new();
+        let ping = setup.builder(NOWHERE).start().unwrap();
+        for _ in 0..28 {
+            setup.deploy("ada");
+            setup.clock.advance(HOUR * 24);
+        }
+        let right = setup.clock.now();
+        setup.clock.set(wrong);
+        setup.deploy("bob");
+        setup.clock.set(right);
+        setup.deploy("ada");
+        let report = preview(&ping);
+        assert_eq!(report["counts"]["deploys"], 30);
+        assert_eq!(report["counts_weekly"]["deploys"], 7, "{wrong:?}");
+        assert_eq!(report["counts_monthly"]["deploys"], 28, "{wrong:?}");
+        assert_eq!(report["counts_monthly"]["users"], 1, "{wrong:?}");
+    }
+}

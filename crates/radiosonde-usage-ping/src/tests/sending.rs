@@ -296,3 +296,34 @@ fn every_report_that_arrives_is_told() {
     assert_eq!(ours, 2);
     assert_eq!(ping.last_report().unwrap().outcome, Outcome::Delivered);
 }
+
+#[test]
+fn a_machine_that_begins_in_1970_sends_nothing_before_its_clock_is_set() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+    let (right, due) = (setup.clock.now(), ping.next_report().unwrap());
+    drop(ping);
+    setup.clock.set(UNIX_EPOCH + HOUR);
+    let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+    ping.wake();
+    setup.clock.set(right);
+    ping.wake();
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!((server.connections(), ping.next_report().unwrap()), (0, due));
+}
+
+#[test]
+fn a_first_start_in_1970_is_no_start() {
+    let (setup, server) = (Setup::new(), Server::new(&[]));
+    let right = setup.clock.now();
+    setup.clock.set(UNIX_EPOCH + HOUR);
+    let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+    ping.wake();
+    setup.clock.set(right);
+    ping.wake();
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(server.connections(), 0);
+    let due = ping.next_report().unwrap();
+    assert!((right..right + WEEK).contains(&due), "{due:?}");
+    assert_eq!(preview(&ping)["collected_since"], "2024-10-04T12:00:00.000000Z");
+}
