@@ -48,20 +48,20 @@ pub(crate) struct Post<S> {
     pub(crate) consent: Arc<Consent>,
     /// Never holds more than there are reports in the queue.
     pub(crate) told: Sender<Told>,
-    /// Of the last attempt.
-    pub(crate) tried: u64,
+    /// What was tried last, unless it has arrived.
+    pub(crate) tried: Option<u64>,
     pub(crate) failure: String,
 }
 
 impl Post<HttpSink<Bytes>> {
     pub(crate) fn new(http: HttpSink<Bytes>, consent: Arc<Consent>, told: Sender<Told>) -> Self {
-        Self { http, consent, told, tried: 0, failure: String::new() }
+        Self { http, consent, told, tried: None, failure: String::new() }
     }
 }
 
 impl<S: Sink<Sealed>> Sink<Sealed> for Post<S> {
     fn send(&mut self, records: &[Sealed], attempt: &Attempt) -> Answer {
-        self.tried = records.first().map_or(0, |record| record.recorded_at);
+        self.tried = records.first().map(|record| record.recorded_at);
         let answer = if self.consent.is_given() {
             self.http.send(records, attempt)
         } else {
@@ -69,6 +69,7 @@ impl<S: Sink<Sealed>> Sink<Sealed> for Post<S> {
         };
         match &answer {
             Answer::Delivered | Answer::Each { .. } => {
+                self.tried = None;
                 for record in records {
                     let told = Told::Delivered {
                         recorded_at: record.recorded_at,
@@ -88,7 +89,9 @@ impl<S: Sink<Sealed>> Sink<Sealed> for Post<S> {
     }
 
     fn lost(&mut self, reason: DropReason, _count: u64) {
+        // One that was not even tried waits for the next process.
+        let Some(recorded_at) = self.tried.take() else { return };
         let failure = self.failure.clone();
-        let _ = self.told.send(Told::Lost { recorded_at: self.tried, reason, failure });
+        let _ = self.told.send(Told::Lost { recorded_at, reason, failure });
     }
 }

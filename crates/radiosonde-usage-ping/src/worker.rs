@@ -21,9 +21,8 @@ use crate::store::REPORT;
 /// The longest sleep: what time it is may change at any moment, as when a machine wakes up.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
-/// In milliseconds, how long a report may be on its way without anything being heard of it. Its delivery gives up long
-/// before, and says so.
-const UNHEARD_OF: u64 = 3_600_000;
+/// When a report that is on its way is tried again: its delivery says when it gives up, however long that takes.
+const ON_ITS_WAY: u64 = u64::MAX;
 
 /// What the handle asks for.
 pub(crate) enum Command {
@@ -140,7 +139,6 @@ impl Worker {
     /// between sends the same report again, and not another one. False if there is no room for it.
     fn send(&mut self, payload: &Payload) -> bool {
         let shared = &self.shared;
-        let now = milliseconds(shared.clock.now());
         let recorded_at = milliseconds(payload.recorded_at());
         // What is sent is stored, so that it can be shown.
         let mut is_stored = shared.store.write(REPORT, payload.body().as_bytes()).is_ok();
@@ -150,7 +148,7 @@ impl Worker {
                 checksum: crc32fast::hash(payload.body().as_bytes()),
                 outcome: Outcome::Pending,
                 failures: 0,
-                again_at: now.saturating_add(UNHEARD_OF),
+                again_at: ON_ITS_WAY,
             };
             shared.book.lock().last = Some(last);
             is_stored = shared.save();
@@ -184,7 +182,7 @@ impl Worker {
         } else if last.again_at > now {
             return;
         } else {
-            last.again_at = shared.schedule.again(last.failures, now).max(now + UNHEARD_OF);
+            last.again_at = ON_ITS_WAY;
         }
         let stored = shared.store.read(REPORT).ok().flatten();
         let body = stored.and_then(|bytes| String::from_utf8(bytes).ok());
@@ -193,10 +191,15 @@ impl Worker {
             shared.store.set_aside(REPORT, "it is not the report that was made");
             last.outcome = Outcome::Refused;
         }
-        let (recorded_at, outcome) = (last.recorded_at, last.outcome);
+        let (recorded_at, outcome, failures) = (last.recorded_at, last.outcome, last.failures);
         shared.book.lock().last = Some(last);
-        if let (true, Some(body), Outcome::Pending) = (shared.save(), body, outcome) {
-            self.queue.try_push(Sealed { recorded_at, body: body.into() });
+        let is_stored = shared.save();
+        if let (Some(body), Outcome::Pending) = (body, outcome) {
+            if is_stored {
+                self.queue.try_push(Sealed { recorded_at, body: body.into() });
+            } else if let Some(last) = &mut shared.book.lock().last {
+                last.again_at = shared.schedule.again(failures, now);
+            }
         }
     }
 }
@@ -233,9 +236,6 @@ fn settle(shared: &Shared, told: &Told) {
     };
     if is_last {
         shared.save();
-    } else if is_cut_short {
-        // It may be about one that was not even tried.
-        return;
     }
     match told {
         Told::Delivered { bytes, .. } => execute!(events::SENT, { bytes: *bytes as u64 }, {}),

@@ -74,7 +74,7 @@ fn consent_is_asked_for_at_every_attempt() {
         http: Counted(0),
         consent: shared,
         told,
-        tried: 0,
+        tried: None,
         failure: String::new(),
     };
     let sealed = [crate::sink::Sealed { recorded_at: 1, body: "{}".into() }];

@@ -327,3 +327,22 @@ fn a_first_start_in_1970_is_no_start() {
     assert!((right..right + WEEK).contains(&due), "{due:?}");
     assert_eq!(preview(&ping)["collected_since"], "2024-10-04T12:00:00.000000Z");
 }
+
+#[test]
+fn a_report_that_is_still_on_its_way_is_not_sent_beside_itself() {
+    let (setup, server) = (Setup::new(), Server::new(&[503]));
+    let patient = Backoff::new().initial(PATIENCE * 1_000).maximum(PATIENCE * 1_000);
+    let ping = setup.builder(&server.url).backoff(patient).opt_in(true).start().unwrap();
+    setup.until_due(&ping);
+    server.body();
+    for _ in 0..5 {
+        setup.clock.advance(HOUR * 24);
+        ping.wake();
+    }
+    assert_eq!(ping.stats().reports.accepted(), 1);
+    ping.shutdown(Duration::ZERO);
+    let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
+    server.body();
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.last_report().unwrap().outcome, Outcome::Delivered, "but by the next process");
+}
