@@ -251,6 +251,21 @@ mod tests {
         assert!(decode(&longer).is_err() && decode(&[0xff; 9]).is_err());
     }
 
+    #[test]
+    fn the_state_of_thousands_of_metrics_is_not_too_large_to_be_read() {
+        let mut tally = Tally::<Sketch>::default();
+        for day in 20_000..20_040 {
+            for value in 0..1_000 {
+                tally.change(day, |sketch| sketch.insert("salt", &value.to_string()));
+            }
+        }
+        let key_path = format!("counts.{}", "a".repeat(200));
+        let counts = Counts::Distinct(Mutex::new(tally));
+        let one = Arc::new(Collected::new(&key_path, "distinct", counts));
+        let length = encode(&book(), &[one]).len() as u64;
+        assert!(length > 100_000 && length * 5_000 < crate::store::LARGEST, "{length}");
+    }
+
     fn sealed(state: &Json) -> Vec<u8> {
         let text = state.to_string();
         format!("{text}\n{:08x}\n", crc32fast::hash(text.as_bytes())).into_bytes()

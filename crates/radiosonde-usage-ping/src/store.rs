@@ -17,8 +17,8 @@ pub(crate) const STATE: &str = "state.json";
 /// The last report, as it was sent.
 pub(crate) const REPORT: &str = "report.json";
 
-/// The largest file that is read. A larger one is not ours.
-const LARGEST: u64 = 64 << 20;
+/// The largest file that is read: thousands of metrics have room in one. A larger one is not ours.
+pub(crate) const LARGEST: u64 = 1 << 30;
 
 /// Writes all bytes to a new file, so that tests can let a disk be full.
 pub(crate) type Write = dyn Fn(&mut File, &[u8]) -> io::Result<()> + Send + Sync;
