@@ -300,3 +300,18 @@ fn a_clock_that_is_wrong_for_a_moment_does_not_cost_the_days_before() {
         assert_eq!(report["counts_monthly"]["users"], 1, "{wrong:?}");
     }
 }
+
+#[test]
+fn an_event_that_is_named_twice_is_counted_once() {
+    let setup = Setup::new();
+    let metrics = [
+        Metric::counter("counts.deploys", "a.*").or("a.b").or("a.b").or("**"),
+        Metric::distinct("counts.users", "a.b", "user"),
+        Metric::function("counts.projects", |_| Ok::<_, std::fmt::Error>(42)),
+        Metric::setting("settings.edition", || "free"),
+    ];
+    let builder = setup.empty(NOWHERE).definitions("a.toml", FILE).metrics(metrics);
+    let ping = builder.start().unwrap();
+    setup.execute("a.b", &[], &[]);
+    assert_eq!(counts(&ping, "deploys"), [1; 3]);
+}
