@@ -145,9 +145,7 @@ impl Rule {
         name: impl Into<Cow<'static, str>>,
         key: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let name = name.into();
-        self.properties.retain(|(known, _)| *known != name);
-        self.properties.push((name, Key::new(key)));
+        add(&mut self.properties, name.into(), Key::new(key));
         self
     }
 
@@ -162,9 +160,9 @@ impl Rule {
         N: Into<Cow<'static, str>>,
         K: Into<Cow<'static, str>>,
     {
-        let properties = properties.into_iter().map(|(name, key)| (name.into(), Key::new(key)));
-        let properties = properties.collect();
-        self.entities.push(EntityRule { schema: Schema::new(schema.into()), properties });
+        let mut named = Vec::new();
+        properties.into_iter().for_each(|(name, key)| add(&mut named, name.into(), Key::new(key)));
+        self.entities.push(EntityRule { schema: Schema::new(schema.into()), properties: named });
         self
     }
 
@@ -220,6 +218,12 @@ impl Rule {
     }
 }
 
+/// Where a name is mapped twice the last one counts.
+fn add(properties: &mut Vec<(Text, Key)>, name: Text, key: Key) {
+    properties.retain(|(known, _)| *known != name);
+    properties.push((name, key));
+}
+
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields: Vec<_> = self.fields.iter().map(|(field, _)| field).collect();
@@ -269,6 +273,9 @@ mod tests {
     fn of_two_mappings_to_one_name_the_last_counts() {
         let rule = Rule::event("a.b").properties(["x", "y"]).property("x", "z");
         assert_eq!(rule.properties, [("y".into(), Key::new("y")), ("x".into(), Key::new("z"))]);
+        let rule = rule.entity(SCHEMA, [("x", "x"), ("y", "y"), ("x", "z")]);
+        let entity = &rule.entities[0].properties;
+        assert_eq!(*entity, [("y".into(), Key::new("y")), ("x".into(), Key::new("z"))]);
         let rule = rule.structured("a", "b").field(Field::Action, "action");
         assert_eq!(rule.fields.len(), 2);
         assert!(
