@@ -309,7 +309,10 @@ impl Builder {
         } else {
             Endpoint::parse
         };
-        parse(&self.endpoint).map_err(StartError::Endpoint)
+        let endpoint = parse(&self.endpoint).map_err(StartError::Endpoint)?;
+        // It makes a difference to some servers, and an endpoint has none.
+        let ends_in_slash = self.endpoint.trim().ends_with('/');
+        Ok(if ends_in_slash { endpoint.join("/") } else { endpoint })
     }
 
     fn store(&mut self) -> Result<Store, StartError> {

@@ -346,3 +346,15 @@ fn a_report_that_is_still_on_its_way_is_not_sent_beside_itself() {
     ping.flush(PATIENCE).unwrap();
     assert_eq!(ping.last_report().unwrap().outcome, Outcome::Delivered, "but by the next process");
 }
+
+#[test]
+fn a_report_goes_to_the_url_itself() {
+    for slash in ["", "/"] {
+        let (setup, server) = (Setup::new(), Server::new(&[]));
+        let url = server.url.clone() + slash;
+        let ping = setup.builder(&url).opt_in(true).start().unwrap();
+        ping.send(ping.preview().unwrap()).unwrap();
+        let (head, _) = server.requests.recv_timeout(PATIENCE).unwrap();
+        assert!(head.starts_with(&format!("POST /usage_data{slash} HTTP/1.1\r\n")), "{head}");
+    }
+}
