@@ -254,7 +254,10 @@ impl Builder {
             collected.push(Arc::clone(&one));
             counters.push((one, instrument));
         }
-        let book = self.book(&store, &collected)?;
+        let mut book = self.book(&store, &collected)?;
+        if let Some(last) = &mut book.last {
+            last.consent = consent.given();
+        }
         let salt = Arc::clone(&book.salt);
         let shared = Arc::new(Shared {
             definitions,

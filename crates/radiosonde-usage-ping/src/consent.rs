@@ -1,6 +1,6 @@
 //! Whether anything may leave: never unless the operator says so, and not at all where the operator has ruled it out.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use radiosonde_delivery::permission::forbids_tracking;
 
@@ -43,21 +43,30 @@ impl Switch {
     }
 }
 
-/// Whether the operator has opted in, shared by everything that might send.
+/// Whether the operator has opted in, shared by everything that might send: how often that has changed, and so odd where
+/// it is given.
 #[derive(Debug)]
-pub(crate) struct Consent(AtomicBool);
+pub(crate) struct Consent(AtomicU64);
+
+/// The consent with which a report was made. One that is given again later is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Given(u64);
 
 impl Consent {
     pub(crate) fn new(is_given: bool) -> Self {
-        Self(AtomicBool::new(is_given))
+        Self(AtomicU64::new(is_given.into()))
     }
 
-    pub(crate) fn is_given(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+    /// None if it is not given.
+    pub(crate) fn given(&self) -> Option<Given> {
+        let changes = self.0.load(Ordering::SeqCst);
+        (changes % 2 == 1).then_some(Given(changes))
     }
 
     pub(crate) fn set(&self, is_given: bool) {
-        self.0.store(is_given, Ordering::SeqCst);
+        let change = |changes| ((changes % 2 == 1) != is_given).then_some(changes + 1);
+        // There is nothing to do if it is like that already.
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
     }
 }
 

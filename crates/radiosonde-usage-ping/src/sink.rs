@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use radiosonde_delivery::{Answer, Attempt, DropReason, Encode, HttpSink, Record, Request, Sink};
 
-use crate::consent::Consent;
+use crate::consent::{Consent, Given};
 
 pub(crate) const USER_AGENT: &str = concat!("radiosonde-usage-ping/", env!("CARGO_PKG_VERSION"));
 
@@ -17,6 +17,7 @@ pub(crate) struct Sealed {
     /// In milliseconds since 1970.
     pub(crate) recorded_at: u64,
     pub(crate) body: Arc<str>,
+    pub(crate) consent: Given,
 }
 
 impl Record for Sealed {
@@ -62,7 +63,8 @@ impl Post<HttpSink<Bytes>> {
 impl<S: Sink<Sealed>> Sink<Sealed> for Post<S> {
     fn send(&mut self, records: &[Sealed], attempt: &Attempt) -> Answer {
         self.tried = records.first().map(|record| record.recorded_at);
-        let answer = if self.consent.is_given() {
+        let given = self.consent.given();
+        let answer = if records.iter().all(|record| Some(record.consent) == given) {
             self.http.send(records, attempt)
         } else {
             Answer::Rejected { reason: "the operator has opted out".to_owned() }

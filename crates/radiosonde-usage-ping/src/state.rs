@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde_json::{Map, Value as Json, json};
 
 use crate::collected::{Collected, Counts};
+use crate::consent::Given;
 use crate::schedule::Due;
 use crate::sketch::Sketch;
 use crate::tally::Tally;
@@ -37,6 +38,8 @@ pub(crate) struct Last {
     pub(crate) failures: u64,
     /// When it is tried again if it is pending.
     pub(crate) again_at: u64,
+    /// The consent of this process that it is sent with.
+    pub(crate) consent: Option<Given>,
 }
 
 /// What has become of a report.
@@ -114,6 +117,7 @@ fn book(state: &Json) -> Option<Book> {
                 outcome: Outcome::ALL.iter().find(|(label, _)| *label == outcome)?.1,
                 failures: last["failures"].as_u64()?,
                 again_at: last["again_at"].as_u64()?,
+                consent: None,
             })
         }
     };
@@ -193,6 +197,7 @@ mod tests {
             outcome: Outcome::Pending,
             failures: 2,
             again_at: 3,
+            consent: None,
         };
         Book { since: 4, salt: "salt".into(), due: Due { slot: 5, at: 6 }, last: Some(last) }
     }

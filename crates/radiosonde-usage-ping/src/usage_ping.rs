@@ -89,7 +89,7 @@ impl UsagePing {
     pub fn status(&self) -> Status {
         match &self.running {
             Err(reason) => Status::Off { reason: reason.clone() },
-            Ok(running) if running.shared.consent.is_given() => Status::OptedIn,
+            Ok(running) if running.shared.consent.given().is_some() => Status::OptedIn,
             Ok(_) => Status::NotOptedIn,
         }
     }
@@ -127,14 +127,12 @@ impl UsagePing {
     /// When it is off, the operator has not opted in, or too many reports wait.
     pub fn send(&self, payload: Payload) -> Result<(), SendError> {
         let running = self.running()?;
-        if !running.shared.consent.is_given() {
-            return Err(SendError::NotOptedIn);
-        }
+        let consent = running.shared.consent.given().ok_or(SendError::NotOptedIn)?;
         // Those that are handed over already, too: for one more there might be no room, and nobody to tell that to.
         if running.delivery.stats().retained + running.commands.len() as u64 >= WAITING as u64 {
             return Err(SendError::Busy);
         }
-        running.commands.try_send(Command::Send(payload)).map_err(|_| SendError::Busy)
+        running.commands.try_send(Command::Send(payload, consent)).map_err(|_| SendError::Busy)
     }
 
     /// When the next report is due; none if it is off.

@@ -9,6 +9,7 @@ use radiosonde::execute;
 use radiosonde_delivery::{DropReason, Queue};
 
 use crate::clock::is_possible;
+use crate::consent::Given;
 use crate::events;
 use crate::payload::Payload;
 use crate::random;
@@ -27,7 +28,7 @@ const ON_ITS_WAY: u64 = u64::MAX;
 /// What the handle asks for.
 pub(crate) enum Command {
     /// Send this now.
-    Send(Payload),
+    Send(Payload, Given),
     /// Write down what is known, then answer.
     Flush(Sender<()>),
     /// Look at the clock again.
@@ -70,8 +71,8 @@ impl Worker {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Send(payload) => {
-                self.send(&payload);
+            Command::Send(payload, consent) => {
+                self.send(&payload, consent);
             }
             Command::Flush(done) => {
                 hear(&self.shared, &self.told);
@@ -121,14 +122,14 @@ impl Worker {
             return;
         }
         let next = shared.schedule.next(due, now, random::fraction());
-        if !shared.consent.is_given() {
+        let Some(consent) = shared.consent.given() else {
             shared.book.lock().due = next;
             return shared.has_changed.store(true, Ordering::Release);
-        }
+        };
         // If everything ends meanwhile it stays due, and the next process makes it.
         let Some(payload) = shared.payload(&self.stop) else { return };
         shared.book.lock().due = next;
-        if !self.send(&payload) {
+        if !self.send(&payload, consent) {
             // The same one later, so that those after it stay where they are.
             let at = shared.schedule.again(1, now);
             shared.book.lock().due = Due { at, ..due };
@@ -137,7 +138,7 @@ impl Worker {
 
     /// Stores the report, and when the next one is due, before it hands the report over: a process that is killed in
     /// between sends the same report again, and not another one. False if there is no room for it.
-    fn send(&mut self, payload: &Payload) -> bool {
+    fn send(&mut self, payload: &Payload, consent: Given) -> bool {
         let shared = &self.shared;
         let recorded_at = milliseconds(payload.recorded_at());
         // What is sent is stored, so that it can be shown.
@@ -149,6 +150,7 @@ impl Worker {
                 outcome: Outcome::Pending,
                 failures: 0,
                 again_at: ON_ITS_WAY,
+                consent: Some(consent),
             };
             shared.book.lock().last = Some(last);
             is_stored = shared.save();
@@ -163,7 +165,7 @@ impl Worker {
             let failure = format!("it is larger than {LARGEST} bytes");
             settle(shared, &Told::Lost { recorded_at, reason, failure });
         } else if is_stored {
-            self.queue.try_push(Sealed { recorded_at, body: payload.body().into() });
+            self.queue.try_push(Sealed { recorded_at, body: payload.body().into(), consent });
         } else {
             let reason = "the state cannot be written";
             execute!(events::NOT_SENT, {}, { reason: reason, again: false });
@@ -176,7 +178,8 @@ impl Worker {
         let now = milliseconds(shared.clock.now());
         let last = shared.book.lock().last.clone();
         let Some(mut last) = last.filter(|last| last.outcome == Outcome::Pending) else { return };
-        if !shared.consent.is_given() {
+        let consent = shared.consent.given().filter(|given| last.consent == Some(*given));
+        if consent.is_none() {
             // What was made with consent is not kept for a later one.
             last.outcome = Outcome::Refused;
         } else if last.again_at > now {
@@ -194,9 +197,9 @@ impl Worker {
         let (recorded_at, outcome, failures) = (last.recorded_at, last.outcome, last.failures);
         shared.book.lock().last = Some(last);
         let is_stored = shared.save();
-        if let (Some(body), Outcome::Pending) = (body, outcome) {
+        if let (Some(body), Outcome::Pending, Some(consent)) = (body, outcome, consent) {
             if is_stored {
-                self.queue.try_push(Sealed { recorded_at, body: body.into() });
+                self.queue.try_push(Sealed { recorded_at, body: body.into(), consent });
             } else if let Some(last) = &mut shared.book.lock().last {
                 last.again_at = shared.schedule.again(failures, now);
             }

@@ -57,6 +57,43 @@ fn a_report_that_waits_is_not_sent_once_the_operator_opts_out() {
 }
 
 #[test]
+fn a_consent_that_is_given_again_is_not_for_what_was_made_before() {
+    let (setup, server) = (Setup::new(), Server::new(&[503, 503]));
+    let (called, is_called) = crossbeam_channel::bounded(9);
+    let (go, told) = crossbeam_channel::bounded::<u64>(9);
+    let metrics = [
+        Metric::counter("counts.deploys", "a.b"),
+        Metric::distinct("counts.users", "a.b", "user"),
+        Metric::function("counts.projects", move |_| {
+            called.send(()).unwrap();
+            told.recv()
+        }),
+        Metric::setting("settings.edition", || "free"),
+    ];
+    let builder = setup.empty(&server.url).definitions("a.toml", FILE).metrics(metrics);
+    let ping = builder.function_timeout(PATIENCE).opt_in(true).start().unwrap();
+    go.send(1).unwrap();
+    setup.until_due(&ping);
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.last_report().unwrap().outcome, Outcome::Pending);
+    ping.opt_out();
+    ping.opt_in().unwrap();
+    ping.wake();
+    assert_eq!(ping.last_report().unwrap().outcome, Outcome::Refused, "it was tried before");
+
+    is_called.recv().unwrap();
+    setup.clock.set(ping.next_report().unwrap());
+    ping.opt_in().unwrap();
+    is_called.recv().unwrap();
+    ping.opt_out();
+    ping.opt_in().unwrap();
+    go.send(2).unwrap();
+    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.last_report().unwrap().outcome, Outcome::Refused, "it was being made");
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
 fn consent_is_asked_for_at_every_attempt() {
     use radiosonde_delivery::{Answer, Attempt, Sink as _};
 
@@ -77,12 +114,19 @@ fn consent_is_asked_for_at_every_attempt() {
         tried: None,
         failure: String::new(),
     };
-    let sealed = [crate::sink::Sealed { recorded_at: 1, body: "{}".into() }];
+    let sealed = [crate::sink::Sealed {
+        recorded_at: 1,
+        body: "{}".into(),
+        consent: consent.given().unwrap(),
+    }];
     let attempt = Attempt::first(UNIX_EPOCH, PATIENCE);
     assert!(matches!(post.send(&sealed, &attempt), Answer::Retry { .. }));
     consent.set(false);
-    let again = post.send(&sealed, &attempt.again(UNIX_EPOCH, PATIENCE));
-    assert!(matches!(again, Answer::Rejected { .. }) && post.http.0 == 1, "{again:?}");
+    for _ in 0..2 {
+        let again = post.send(&sealed, &attempt.again(UNIX_EPOCH, PATIENCE));
+        assert!(matches!(again, Answer::Rejected { .. }) && post.http.0 == 1, "{again:?}");
+        consent.set(true);
+    }
 }
 
 /// A usage ping that is off does nothing, whatever it is told.
