@@ -9,6 +9,9 @@ use toml::{Table, Value as Toml};
 /// The keys that a payload has beside those of metrics.
 const RESERVED: [&str; 4] = ["uuid", "recorded_at", "collected_since", "failures"];
 
+/// The longest key path, in characters: an object in another for each segment is as deep as a reader of JSON can bear.
+const LONGEST: usize = 200;
+
 /// What a definition file says of one metric.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -381,6 +384,9 @@ fn problem_of(key_path: &str) -> Option<&'static str> {
         return Some(
             "has no valid key path: write segments of a-z, 0-9 and `_` with dots between them",
         );
+    }
+    if key_path.len() > LONGEST {
+        return Some("has a key path that is too long: take at most 200 characters");
     }
     let first = key_path.split('.').next().unwrap_or_default();
     RESERVED

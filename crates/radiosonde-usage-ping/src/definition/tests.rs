@@ -39,7 +39,9 @@ fn a_file_for_each_metric_is_as_good_as_one_for_all() {
 
 #[test]
 fn whatever_is_wrong_with_a_definition_is_said() {
+    let deep = format!("\"counts{}\"", ".a".repeat(100_000));
     for (from, to, expected) in [
+        ("\"counts.a\"", deep.as_str(), "at most 200 characters"),
         ("\"counts.a\"", "\"Counts.a\"", "no valid key path"),
         ("\"counts.a\"", "\"counts..a\"", "no valid key path"),
         ("\"counts.a\"", "\"failures.a\"", "the payload has itself"),
