@@ -17,7 +17,7 @@ use radiosonde_delivery::{Backoff, Delivery, Endpoint, HttpSink, Options, Uuid};
 use radiosonde_delivery::Certificates;
 
 use crate::check;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, is_possible};
 use crate::collected::{Collected, Counter, Counts};
 use crate::compute::Computed;
 use crate::consent::{Consent, Switch};
@@ -26,7 +26,7 @@ use crate::error::StartError;
 use crate::events;
 use crate::metric::{Instrument, Metric};
 use crate::random;
-use crate::schedule::{Schedule, milliseconds};
+use crate::schedule::{Due, Schedule, milliseconds};
 use crate::shared::Shared;
 use crate::sink::{Bytes, LARGEST, Post, Sealed, Told, USER_AGENT};
 use crate::state::{self, Book, Outcome};
@@ -374,7 +374,12 @@ impl Builder {
                 Err(reason) => store.set_aside(STATE, reason),
             }
         }
-        let due = self.schedule.first(now, random::fraction());
+        let due = if is_possible(self.clock.now()) {
+            self.schedule.first(now, random::fraction())
+        } else {
+            // The worker finds it out once the clock is set.
+            Due { slot: now, at: u64::MAX }
+        };
         Ok(Book { since: now, salt: random::salt().into(), due, last: None })
     }
 

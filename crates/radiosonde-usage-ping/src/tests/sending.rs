@@ -319,6 +319,7 @@ fn a_first_start_in_1970_is_no_start() {
     setup.clock.set(UNIX_EPOCH + HOUR);
     let ping = setup.builder(&server.url).opt_in(true).start().unwrap();
     ping.wake();
+    assert!(ping.next_report().unwrap() > right, "nobody need look before it is set");
     setup.clock.set(right);
     ping.wake();
     ping.flush(PATIENCE).unwrap();
