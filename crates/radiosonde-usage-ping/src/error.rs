@@ -118,17 +118,27 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {}
 
-/// A flush that was not done in time.
+/// Why a flush is not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FlushTimeout;
+pub enum FlushError {
+    /// It was not done in time.
+    Timeout,
+    /// What was counted could not be written to disk. It is kept in memory, and written once that is possible.
+    NotWritten,
+}
 
-impl fmt::Display for FlushTimeout {
+impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the flush of the usage ping was not done in time: allow more time, or ask `stats` for the last failure",
-        )
+        f.write_str(match self {
+            Self::Timeout => {
+                "the flush of the usage ping was not done in time: allow more time, or ask `stats` for the last failure"
+            }
+            Self::NotWritten => {
+                "the usage ping could not write what it has counted: make room where its directory is, and see that it may write there"
+            }
+        })
     }
 }
 
-impl Error for FlushTimeout {}
+impl Error for FlushError {}

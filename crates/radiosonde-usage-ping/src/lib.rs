@@ -30,7 +30,7 @@ pub use builder::Builder;
 pub use definition::{
     Definition, DefinitionError, Definitions, MetricStatus, Source, TimeFrame, ValueType,
 };
-pub use error::{FlushTimeout, SendError, StartError};
+pub use error::{FlushError, SendError, StartError};
 pub use metric::Metric;
 pub use payload::Payload;
 pub use radiosonde_delivery::{Backoff, Report};

@@ -11,7 +11,7 @@ use radiosonde::Bus;
 use radiosonde_delivery::{Delivery, Report};
 
 use crate::builder::{Builder, WAITING};
-use crate::error::{FlushTimeout, SendError};
+use crate::error::{FlushError, SendError};
 use crate::payload::Payload;
 use crate::schedule::time;
 use crate::shared::Shared;
@@ -169,16 +169,15 @@ impl UsagePing {
     ///
     /// # Errors
     ///
-    /// When that is not done within `deadline`; nothing is lost by it.
-    pub fn flush(&self, deadline: Duration) -> Result<(), FlushTimeout> {
+    /// When that is not done within `deadline`, or cannot be written; nothing is lost by it.
+    pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         let Ok(running) = &self.running else { return Ok(()) };
         let end = Instant::now() + deadline.min(Duration::from_secs(86_400));
-        let delivered = || {
-            let left = end.saturating_duration_since(Instant::now());
-            running.delivery.flush(left).is_ok()
-        };
-        let is_done = running.write_down(end) && delivered() && running.write_down(end);
-        if is_done { Ok(()) } else { Err(FlushTimeout) }
+        running.write_down(end).ok_or(FlushError::Timeout)?;
+        let left = end.saturating_duration_since(Instant::now());
+        running.delivery.flush(left).map_err(|_| FlushError::Timeout)?;
+        let is_written = running.write_down(end).ok_or(FlushError::Timeout)?;
+        if is_written { Ok(()) } else { Err(FlushError::NotWritten) }
     }
 
     /// Counts no more, waits for a report that is on its way, writes the state, and comes back by the deadline but for the
@@ -204,7 +203,7 @@ impl UsagePing {
     pub(crate) fn wake(&self) {
         let running = self.running.as_ref().unwrap();
         running.commands.send(Command::Wake).unwrap();
-        assert!(running.write_down(Instant::now() + Duration::from_secs(20)));
+        assert!(running.write_down(Instant::now() + Duration::from_secs(20)).is_some());
     }
 }
 
@@ -240,11 +239,11 @@ impl Running {
         }
     }
 
-    /// Waits until the worker has obeyed everything before, and has written the state. False if the time is up.
-    fn write_down(&self, end: Instant) -> bool {
-        let (done, is_done) = bounded(1);
-        self.commands.send_deadline(Command::Flush(done), end).is_ok()
-            && is_done.recv_deadline(end).is_ok()
+    /// Waits until the worker has obeyed everything before, and says whether the state is written. `None` if the time is up.
+    fn write_down(&self, end: Instant) -> Option<bool> {
+        let (written, is_written) = bounded(1);
+        self.commands.send_deadline(Command::Flush(written), end).ok()?;
+        is_written.recv_deadline(end).ok()
     }
 
     fn end(self, deadline: Duration) -> Stats {

@@ -29,8 +29,8 @@ const ON_ITS_WAY: u64 = u64::MAX;
 pub(crate) enum Command {
     /// Send this now.
     Send(Payload, Given),
-    /// Write down what is known, then answer.
-    Flush(Sender<()>),
+    /// Write down what is known, then answer whether it is written.
+    Flush(Sender<bool>),
     /// Look at the clock again.
     Wake,
 }
@@ -74,11 +74,10 @@ impl Worker {
             Command::Send(payload, consent) => {
                 self.send(&payload, consent);
             }
-            Command::Flush(done) => {
+            Command::Flush(written) => {
                 hear(&self.shared, &self.told);
-                self.save_if_changed();
                 // Whoever asked may have given up.
-                let _ = done.try_send(());
+                let _ = written.try_send(self.save_if_changed());
             }
             Command::Wake => {}
         }
@@ -93,11 +92,10 @@ impl Worker {
         due.min(self.shared.save_interval).clamp(Duration::from_millis(1), LONGEST_SLEEP)
     }
 
-    fn save_if_changed(&mut self) {
+    /// Whether what is on disk is all there is.
+    fn save_if_changed(&mut self) -> bool {
         self.saved_at = Instant::now();
-        if self.shared.has_changed.load(Ordering::Acquire) {
-            self.shared.save();
-        }
+        !self.shared.has_changed.load(Ordering::Acquire) || self.shared.save()
     }
 
     fn report_if_due(&mut self) {

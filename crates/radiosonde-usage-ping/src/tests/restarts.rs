@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::{Outcome, StartError};
+use crate::{FlushError, Outcome, StartError};
 
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -169,13 +169,13 @@ fn a_full_disk_costs_nothing_once_there_is_room_again() {
     let kept = setup.directory.read("state.json");
     is_full.store(true, Ordering::SeqCst);
     setup.deploy("bob");
-    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.flush(PATIENCE), Err(FlushError::NotWritten));
     assert_eq!(setup.directory.read("state.json"), kept, "what was there before is still there");
     assert!(ping.stats().failed_writes > 0);
     assert_eq!(total(&ping), serde_json::json!([2, 2]), "and it goes on counting");
 
     setup.until_due(&ping);
-    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.flush(PATIENCE), Err(FlushError::NotWritten));
     assert_eq!(server.connections(), 0, "what cannot be shown later is not sent");
     is_full.store(false, Ordering::SeqCst);
     setup.until_due(&ping);

@@ -194,7 +194,7 @@ fn reports_that_nobody_can_wait_for_are_refused_and_not_queued() {
     is_called.recv().unwrap();
     let sent: Vec<_> = (0..20).map(|_| ping.send(payload.clone())).collect();
     assert!(sent.contains(&Err(SendError::Busy)), "{sent:?}");
-    assert_eq!(ping.flush(Duration::from_millis(1)), Err(crate::FlushTimeout));
+    assert_eq!(ping.flush(Duration::from_millis(1)), Err(crate::FlushError::Timeout));
     // What is being computed keeps nobody from ending.
     let before = std::time::Instant::now();
     ping.shutdown(PATIENCE);
