@@ -344,7 +344,7 @@ fn a_report_whose_state_cannot_be_written_is_not_sent_twice() {
     let ping = builder.start().unwrap();
     is_full.store(true, Ordering::SeqCst);
     setup.until_due(&ping);
-    ping.flush(PATIENCE).unwrap();
+    assert_eq!(ping.flush(PATIENCE), Err(FlushError::NotWritten));
     is_full.store(false, Ordering::SeqCst);
     assert_eq!(server.connections(), 0);
     for _ in 0..10 {
