@@ -39,9 +39,10 @@ pub(super) fn redacted(text: &str) -> Cow<'_, str> {
     let mut clean: Option<String> = None;
     let mut kept = 0;
     let mut at = 0;
+    let mut no_login_before = 0;
     while let Some(word) = Word::next(text, at) {
         at = word.end;
-        if let Some((from, to)) = secret(text, &word) {
+        if let Some((from, to)) = secret(text, &word, &mut no_login_before) {
             let clean = clean.get_or_insert_with(|| String::with_capacity(text.len()));
             clean.push_str(&text[kept..from]);
             clean.push_str(REDACTED);
@@ -62,8 +63,9 @@ fn end_of(text: &str, start: usize, is_in: impl Fn(char) -> bool) -> usize {
     text[start..].find(|c| !is_in(c)).map_or(text.len(), |length| start + length)
 }
 
-/// The secret that is this word, or that it announces.
-fn secret(text: &str, word: &Word) -> Option<(usize, usize)> {
+/// The secret that is this word, or that it announces. `no_login_before` remembers from word to word how far [`login`]
+/// has looked.
+fn secret(text: &str, word: &Word, no_login_before: &mut usize) -> Option<(usize, usize)> {
     let &Word { start, end, may_be_token } = word;
     let bytes = text.as_bytes();
     let is_escaped = start > 0 && bytes[start - 1] == b'\\';
@@ -82,7 +84,7 @@ fn secret(text: &str, word: &Word) -> Option<(usize, usize)> {
         // Most words of a sentence.
         [b' ', next, ..] if next.is_ascii_alphanumeric() && !announces(word) => None,
         _ => credential(text, word, end)
-            .or_else(|| login(text, word, end))
+            .or_else(|| login(text, word, end, no_login_before))
             .or_else(|| value(text, word, end)),
     }
 }
@@ -120,6 +122,9 @@ fn credential(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
         Some(_) => end + 3,
         None => end_of(text, end, is_between),
     };
+    if from == end {
+        return None;
+    }
     let to = end_of(text, from, in_credential);
     let credential = &text[from..to];
     let is_credential = is_bearer
@@ -127,25 +132,40 @@ fn credential(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
             && credential
                 .contains(|c: char| c.is_ascii_digit() || c.is_ascii_uppercase() || c == '=');
     let is_redacted = text[..to].ends_with(&REDACTED[..REDACTED.len() - 1]);
-    (from > end && !credential.is_empty() && is_credential && !is_redacted).then_some((from, to))
+    (!credential.is_empty() && is_credential && !is_redacted).then_some((from, to))
 }
 
 /// User and password behind the option of a command line, such as `curl -u user:password`. Numbers alone are a user and
 /// a group.
-fn login(text: &str, word: &str, end: usize) -> Option<(usize, usize)> {
+///
+/// Of what has no space in it only the first option is looked at: if that has no login, those behind it have none, and
+/// each would be read to the end.
+fn login(
+    text: &str,
+    word: &str,
+    end: usize,
+    no_login_before: &mut usize,
+) -> Option<(usize, usize)> {
     if !matches!(word, "-u" | "-U" | "--user" | "--proxy-user") {
         return None;
     }
     let from = end_of(text, end, |c| c.is_whitespace() || c == '=');
+    if from == end {
+        return None;
+    }
     let to = match text[from..].chars().next() {
         Some(quote @ ('"' | '\'' | '`')) => end_of_quoted(text, from + 1, quote, 0),
-        _ => end_of(text, from, |c| !c.is_whitespace()),
+        _ if from < *no_login_before => return None,
+        _ => {
+            *no_login_before = end_of(text, from, |c| !c.is_whitespace());
+            *no_login_before
+        }
     };
     let login = &text[from..to];
     let is_ids = login.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
     // What ends in a separator has its secret behind it.
     let is_whole = !login.ends_with([':', '=', '>']);
-    (from > end && login.contains(':') && is_whole && !is_ids).then_some((from, to))
+    (login.contains(':') && is_whole && !is_ids).then_some((from, to))
 }
 
 /// What comes behind the path of a webhook.
