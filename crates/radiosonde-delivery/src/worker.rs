@@ -447,6 +447,8 @@ impl<R: Record, S: Sink<R>> Worker<R, S> {
     /// attempt, but not for one before `earliest`, until when the sink asked to be left alone.
     fn pause(&mut self, mut until: Instant, earliest: Instant) -> ControlFlow<()> {
         let mut over = self.clock.at(until);
+        // A sink that is down may keep the worker here for as long as the spool's age.
+        self.announce_losses();
         loop {
             if let Some(closing) = self.closing.filter(|closing| closing.until <= until) {
                 if self.made_last_attempt || closing.until <= earliest {

@@ -220,6 +220,18 @@ fn losses_are_announced_while_the_worker_is_idle() {
 }
 
 #[test]
+fn losses_are_announced_while_a_sink_that_is_down_keeps_the_worker_waiting() {
+    let bench = Bench::new(one_by_one().queue_records(1));
+    bench.push([1]);
+    bench.next_batch();
+    bench.push([2, 3]);
+    assert!(bench.queue.refuse_if_full());
+    bench.answer(retry(None));
+    assert_eq!(bench.lost.recv_timeout(PATIENCE), Ok((DropReason::QueueFull, 2)));
+    assert_eq!(bench.delivery.stats().retained, 2);
+}
+
+#[test]
 fn a_flush_sends_what_is_there_without_waiting_for_a_full_batch() {
     let bench = Bench::new(Options::new().batch_delay(HOUR));
     bench.push([1, 2]);
