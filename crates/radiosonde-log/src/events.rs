@@ -1,7 +1,6 @@
 //! The events that the log executes about itself, on the global bus.
 
 pub(crate) const SUPPRESSED_NAME: &str = "telemetry.log.suppressed";
-pub(crate) const FAILED_NAME: &str = "telemetry.log.failed";
 
 radiosonde::declare! {
     /// Every event of this crate.

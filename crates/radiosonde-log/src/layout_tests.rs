@@ -123,7 +123,13 @@ fn failures_are_errors_losses_warnings_and_starts_for_who_debugs() {
         ("telemetry.delivery.dropped", "warning"),
         ("telemetry.log.failed", "warning"),
         ("telemetry.metrics.skipped", "warning"),
+        ("telemetry.posthog.invalid", "warning"),
+        ("telemetry.snowplow.before_send_panicked", "warning"),
+        ("telemetry.usage_ping.not_sent", "warning"),
+        ("telemetry.usage_ping.state.failed", "warning"),
         ("telemetry.posthog.off", "info"),
+        ("telemetry.usage_ping.sent", "info"),
+        ("a.failed", "info"),
         ("a.start", "info"),
     ] {
         let line = line_of(JSON, &EventName::new(event).unwrap(), &[], &[]);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use radiosonde::Event;
 
-use crate::{FAILURE, events};
+use crate::FAILURE;
 
 /// How serious a line is, the least serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,19 +21,29 @@ pub enum Level {
     Error,
 }
 
-/// Our own events that tell of something lost, or about to be.
-const WARNINGS: [&str; 10] = [
-    "telemetry.delivery.dropped",
-    "telemetry.delivery.spool.damaged",
-    "telemetry.delivery.spool.failed",
-    events::FAILED_NAME,
-    events::SUPPRESSED_NAME,
-    "telemetry.metrics.skipped",
-    "telemetry.metrics.overflowed",
-    "telemetry.poller.failure",
-    "telemetry.poller.skipped",
-    "telemetry.poller.abandoned",
+/// How our own events end that tell of something lost, or about to be: those of all crates, whichever there are.
+const LOSSES: [&str; 14] = [
+    "abandoned",
+    "before_send_panicked",
+    "damaged",
+    "dropped",
+    "failed",
+    "failure",
+    "invalid",
+    "metric_failed",
+    "not_sent",
+    "overflowed",
+    "skipped",
+    "suppressed",
+    "warned",
+    "withheld",
 ];
+
+/// Whether it is one of them.
+fn tells_of_loss(event: &str) -> bool {
+    let own = event.strip_prefix("telemetry.").and_then(|own| own.rsplit_once('.'));
+    own.is_some_and(|(_, end)| LOSSES.contains(&end))
+}
 
 impl Level {
     /// As it stands in lines: `trace`, `debug`, `info`, `warning`, `error`.
@@ -53,7 +63,7 @@ impl Level {
         let name = event.name().as_str();
         if name.ends_with(".exception") || name == FAILURE {
             Self::Error
-        } else if WARNINGS.contains(&name) {
+        } else if tells_of_loss(name) {
             Self::Warning
         } else if name.ends_with(".start") && !event.metadata("telemetry_span_context").is_null() {
             Self::Debug

@@ -11,6 +11,7 @@ use crate::builder::{Builder, StartError};
 use crate::handler::{Counts, LeftOut};
 use crate::layout::Line;
 use crate::level::Level;
+use crate::rule::Rule;
 use crate::suppressed::Suppression;
 
 /// A running reporter. Dropping it detaches it from the bus, and writes what is waiting for at most a second unless
@@ -27,7 +28,8 @@ pub struct Log {
 }
 
 /// Logs every event of the application, of at least this level, on stderr: for people if that is a terminal, else as
-/// JSON. Events of telemetry's own that tell of losses are among them.
+/// JSON. Events of telemetry's own that tell of losses, and of what is turned off, are among them; of those that may come
+/// with every event of the application, one in 10 s each.
 ///
 /// ```
 /// use radiosonde_log::{Level, attach_default_logger};
@@ -43,15 +45,18 @@ pub struct Log {
 ///
 /// When it is attached already, or no thread can be started.
 pub fn attach_default_logger(minimum: Level) -> Result<Log, StartError> {
-    let builder = Log::builder().id("default-logger").minimum(minimum).events([
+    let events = Rule::events([
         "**",
         "telemetry.delivery.dropped",
         "telemetry.delivery.spool.*",
         "telemetry.log.*",
         "telemetry.metrics.*",
         "telemetry.poller.*",
-        "telemetry.posthog.off",
+        "telemetry.usage_ping.**",
     ]);
+    let refusals = Rule::events(["telemetry.posthog.*", "telemetry.snowplow.*"])
+        .at_most(1, Duration::from_secs(10));
+    let builder = Log::builder().id("default-logger").minimum(minimum).rules([events, refusals]);
     if io::stderr().is_terminal() { builder.start() } else { builder.json().start() }
 }
 
