@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -160,6 +160,20 @@ impl OpenFile {
         Ok(Ready { room: if room < bytes { bytes } else { room }, rotated })
     }
 
+    /// Whether what is in it ends in the middle of a line, as a process before this one left it whose disk was full. What
+    /// cannot be read, or is no file, does not.
+    pub(crate) fn is_torn(&self) -> bool {
+        let last = || {
+            self.current.as_ref().filter(|current| is_file(&current.file))?;
+            let mut file = File::open(&self.settings.path).ok()?;
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1)).ok()?;
+            file.read_exact(&mut last).ok()?;
+            Some(last)
+        };
+        last().is_some_and(|last| last != *b"\n")
+    }
+
     fn is_due(&self, now: SystemTime, length: u64, bytes: u64) -> bool {
         let Some(current) = &self.current else { return false };
         let is_full = length.saturating_add(bytes) > self.settings.bytes;
@@ -224,6 +238,11 @@ impl Write for OpenFile {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Not so of a pipe, of which reading would take something, or wait.
+fn is_file(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 fn length(metadata: &Metadata) -> u64 {

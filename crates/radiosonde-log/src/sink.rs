@@ -41,7 +41,7 @@ pub(crate) struct LineSink {
     pub(crate) output: Output,
     pub(crate) layout: Layout,
     buffer: Vec<u8>,
-    /// Whether the last write failed in the middle of a line.
+    /// Whether the last write failed in the middle of a line, be it that of an earlier process.
     is_torn: bool,
     /// What was lost and could not be said yet.
     lost: Vec<(DropReason, u64)>,
@@ -52,12 +52,13 @@ pub(crate) struct LineSink {
 
 impl LineSink {
     pub(crate) fn new(reporter: String, output: Output, layout: Layout) -> Self {
+        let is_torn = matches!(&output, Output::File(file) if file.is_torn());
         Self {
             reporter,
             output,
             layout,
             buffer: Vec::new(),
-            is_torn: false,
+            is_torn,
             lost: Vec::new(),
             writing: Health::Good,
             rotating: Health::Good,

@@ -105,6 +105,25 @@ fn lines_go_to_the_next_file_when_one_is_full_in_the_middle_of_a_batch() {
 }
 
 #[test]
+fn a_line_that_an_earlier_process_left_without_an_end_does_not_spoil_the_first() {
+    let directory =
+        std::env::temp_dir().join(format!("radiosonde-log-torn-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("log");
+    let now = SystemTime::UNIX_EPOCH;
+    let mut texts = Vec::new();
+    for found in ["", "whole\n", "half"] {
+        std::fs::write(&path, found).unwrap();
+        let file = LogFile::new(&path).open(now).unwrap();
+        let mut sink = LineSink::new("torn".to_owned(), Output::File(file), LAYOUT);
+        assert_eq!(sink.send(&["one", "two"].map(line), &attempt(now)), Answer::Delivered);
+        texts.push(std::fs::read_to_string(&path).unwrap());
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(texts, ["one\ntwo\n", "whole\none\ntwo\n", "half\none\ntwo\n"]);
+}
+
+#[test]
 fn health_is_told_when_it_changes() {
     let mut health = Health::Good;
     assert_eq!(health.news(), None);
