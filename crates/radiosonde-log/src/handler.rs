@@ -108,9 +108,11 @@ impl Handler {
     pub(crate) fn handle_failure(&self, event: &Event<'_>) {
         self.log(|| {
             let handler = self.layout.shown.text_of(event.metadata("handler_id"));
+            if !(self.is_enabled)(Level::Error) {
+                return None;
+            }
             let suppressed = self.admit(Some(&self.failures), &handler)?;
-            (self.is_enabled)(Level::Error)
-                .then(|| self.line_of(event, Level::Error, suppressed, None))
+            Some(self.line_of(event, Level::Error, suppressed, None))
         });
     }
 
@@ -162,10 +164,16 @@ impl Handler {
         line
     }
 
-    /// How many were left out before this one, if it is not to be left out, too.
+    /// How many were left out before this one, if it is not to be left out, too, and there is room for it.
     fn admit(&self, limit: Option<&Limit>, key: &str) -> Option<u64> {
-        let Some(limit) = limit else { return Some(0) };
+        let Some(limit) = limit else { return (!self.queue.refuse_if_full()).then_some(0) };
         match limit.admit(key, Instant::now()) {
+            Admission::Line { suppressed } if self.queue.refuse_if_full() => {
+                // Another line says it.
+                limit.give_back(key, suppressed);
+                self.alarm.raise();
+                return None;
+            }
             Admission::Line { suppressed } => return Some(suppressed),
             Admission::Sampled => self.counts.sampled.fetch_add(1, Relaxed),
             Admission::Limited => {

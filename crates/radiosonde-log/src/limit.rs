@@ -77,6 +77,16 @@ impl Limit {
         Admission::Line { suppressed }
     }
 
+    /// Takes back what a line would have said that there was no room for.
+    pub(crate) fn give_back(&self, key: &str, suppressed: u64) {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = if turns.contains_key(key) { key } else { OTHERS };
+        let Some(turn) = turns.get_mut(key) else { return };
+        // What they were left out by is not known any more; what may have been the rate has a line of its own in the end.
+        let left_out = if self.rate.is_some() { &mut turn.limited } else { &mut turn.sampled };
+        *left_out += suppressed;
+    }
+
     /// Takes out how many the rate limit has left out for each key and no line has told of: those whose window is
     /// over, or, without a time, all of them. The second is whether there are more.
     pub(crate) fn take_limited(&self, now: Option<Instant>) -> (Vec<(String, u64)>, bool) {
@@ -135,6 +145,8 @@ mod tests {
         assert_eq!(taken, (vec![("a".to_owned(), 3)], false));
         assert_eq!(limit.admit("a", start + 11 * SECOND), line(0), "it is told of once");
         limit.admit("a", start + 11 * SECOND);
+        assert_eq!(limit.admit("a", start + 21 * SECOND), line(1));
+        limit.give_back("a", 1);
         assert_eq!(limit.take_limited(None).0, [("a".to_owned(), 1)]);
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 
 use radiosonde::{EventName, Value};
@@ -118,12 +119,18 @@ impl Write for Gate {
 }
 
 fn gated(bus: &Bus) -> (Log, Memory, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    gated_with(bus, Rule::events(["b"]))
+}
+
+/// With one more rule, and room for two lines that wait.
+fn gated_with(bus: &Bus, rule: Rule) -> (Log, Memory, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let ((waits, waiting), (open, opens)) = (mpsc::channel(), mpsc::channel());
     let memory = Memory::default();
     let gate = Gate { waits, opens, memory: memory.clone() };
     let log = Log::builder()
         .bus(bus)
         .events(["a"])
+        .rules([rule])
         .writer(gate)
         .options(|options| options.queue_records(2).batch_records(1))
         .start()
@@ -318,6 +325,44 @@ fn what_is_sampled_or_beyond_a_rate_is_counted_and_said() {
         (2 + 2 + 2 + 2, 2),
         "one for each event: {lines:?}"
     );
+}
+
+#[test]
+fn what_a_line_without_room_would_have_said_is_said_by_the_next() {
+    let (bus, shown) = (Bus::new(), Arc::new(AtomicU64::new(0)));
+    struct Counted(Arc<AtomicU64>);
+    impl fmt::Display for Counted {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            f.write_str("shown")
+        }
+    }
+    let hour = Duration::from_secs(3_600);
+    for rule in [Rule::events(["b"]).one_in(2), Rule::events(["b"]).one_in(2).at_most(9, hour)] {
+        let (log, memory, waiting, open) = gated_with(&bus, rule);
+        execute_on(&bus, "a", &[]);
+        waiting.recv_timeout(PATIENCE).unwrap();
+        for event in ["a", "b", "b"] {
+            execute_on(&bus, event, &[]);
+        }
+        // There is room for two: this one is left out of the queue, and would have told of the one before it.
+        let counted = Counted(Arc::clone(&shown));
+        execute_on(&bus, "b", &[("text", Value::display(&counted))]);
+        assert_eq!(log.stats().dropped.count(DropReason::QueueFull), 1);
+        assert_eq!(shown.load(Ordering::Relaxed), 0, "it is not even made");
+        drop(open);
+        log.flush(PATIENCE).unwrap();
+        for _ in 0..2 {
+            execute_on(&bus, "b", &[]);
+        }
+        log.shutdown(PATIENCE);
+        let lines = memory.lines();
+        assert_eq!(
+            lines.iter().filter(|line| line.ends_with(" b suppressed=2")).count(),
+            1,
+            "{lines:?}"
+        );
+    }
 }
 
 #[test]
