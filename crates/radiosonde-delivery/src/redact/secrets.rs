@@ -196,9 +196,11 @@ fn value(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
 
 /// Where the value of a key begins, if one does: behind what closes the key, and a separator.
 fn value_start(text: &str, key: &str, end: usize) -> Option<usize> {
-    let mut at = end;
+    let mut at = behind_index(text, end);
     while text[at..].starts_with('%')
-        && ["%22", "%27", "%5D", "%5d"].iter().any(|closing| text[at..].starts_with(closing))
+        && ["%22", "%27", "%5B", "%5b", "%5D", "%5d"]
+            .iter()
+            .any(|closing| text[at..].starts_with(closing))
     {
         at += 3;
     }
@@ -213,6 +215,16 @@ fn value_start(text: &str, key: &str, end: usize) -> Option<usize> {
         None => return None,
     }
     Some(end_of(text, at, char::is_whitespace))
+}
+
+/// Behind the index of a key, if it has one: `[]` or `[0]`, as in the keys of forms.
+fn behind_index(text: &str, end: usize) -> usize {
+    let start = if text[end..].starts_with(']') { end + 1 } else { end };
+    if !text[start..].starts_with('[') || text[start..].starts_with(REDACTED) {
+        return end;
+    }
+    let last = end_of(text, start + 1, in_word);
+    if text[last..].starts_with(']') { last + 1 } else { end }
 }
 
 /// Where the value that begins here ends: a quoted one behind its quote, another one at what separates values, and that of
