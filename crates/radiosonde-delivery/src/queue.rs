@@ -50,7 +50,7 @@ impl<R: Record> Queue<R> {
         }
         match self.entries.try_send(Entry { record, ticket }) {
             Ok(()) => self.clear_if_ended(),
-            Err(TrySendError::Full(entry)) => entry.ticket.dropped(DropReason::QueueFull),
+            Err(TrySendError::Full(entry)) => self.had_no_room(entry.ticket),
             Err(TrySendError::Disconnected(entry)) => entry.ticket.dropped(DropReason::Closed),
         }
     }
@@ -62,9 +62,18 @@ impl<R: Record> Queue<R> {
             return false;
         }
         if !self.is_own_thread() {
-            self.ledger.accept().dropped(DropReason::QueueFull);
+            self.had_no_room(self.ledger.accept());
         }
         true
+    }
+
+    /// Drops a record, as the queue was full a moment ago.
+    pub(crate) fn had_no_room(&self, ticket: Ticket) {
+        ticket.dropped(DropReason::QueueFull);
+        // Whoever empties the queue sees the loss, unless that is done already.
+        if self.entries.is_empty() {
+            self.announce_losses();
+        }
     }
 
     /// Counts a record that the reporter dropped itself, such as one that is [`DropReason::Invalid`].
@@ -73,7 +82,11 @@ impl<R: Record> Queue<R> {
             return;
         }
         self.ledger.accept().dropped(reason);
-        // The worker may be idle; when its commands are full it is awake, and will see the loss.
+        self.announce_losses();
+    }
+
+    /// The worker may be idle; when its commands are full it is awake, and will see the loss.
+    fn announce_losses(&self) {
         let _ = self.commands.try_send(Command::AnnounceLosses);
     }
 

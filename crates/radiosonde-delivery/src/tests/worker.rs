@@ -217,6 +217,9 @@ fn losses_are_announced_while_the_worker_is_idle() {
     let bench = Bench::new(one_by_one());
     bench.queue.refuse(DropReason::Invalid);
     assert_eq!(bench.lost.recv_timeout(PATIENCE), Ok((DropReason::Invalid, 1)));
+    // The queue was full, and is empty before the loss is counted.
+    bench.queue.had_no_room(bench.queue.ledger.accept());
+    assert_eq!(bench.lost.recv_timeout(PATIENCE), Ok((DropReason::QueueFull, 1)));
 }
 
 #[test]
