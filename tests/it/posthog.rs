@@ -13,7 +13,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use radiosonde::{Bus, EventName, ToValue as _};
+use radiosonde_log::Log;
 use radiosonde_posthog::{Alias, Backoff, DropReason, PostHog, PostHogEvent, Rule};
+use radiosonde_prometheus::Prometheus;
 use serde_json::{Value as Json, json};
 
 use crate::receiver::{Receiver, Request, recorded};
@@ -358,4 +360,27 @@ fn the_environment_of_the_process_decides() {
         assert!(child.output().unwrap().status.success());
         assert_eq!(receiver.requests().len(), expected, "{track:?} {has_key}");
     }
+}
+
+#[test]
+fn who_does_not_want_to_be_tracked_is_measured_and_logged_all_the_same() {
+    if std::env::var_os(CHILD).is_none() {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        let test = "posthog::who_does_not_want_to_be_tracked_is_measured_and_logged_all_the_same";
+        child.args([test, "--exact"]).env(CHILD, "").env("DO_NOT_TRACK", "1");
+        assert!(child.output().unwrap().status.success());
+        return;
+    }
+    let bus = Bus::new();
+    let metrics = [radiosonde_metrics::counter("shop.order.count")];
+    let prometheus = Prometheus::builder().bus(&bus).metrics(metrics).start().unwrap();
+    let log = Log::builder().bus(&bus).events(["shop.order"]).writer(std::io::sink());
+    let log = log.start().unwrap();
+    let posthog = PostHog::builder("phc_1", "http://127.0.0.1:1").bus(&bus);
+    let posthog = posthog.rule(Rule::event("shop.order")).start().unwrap();
+    bus.execute(&EventName::new("shop.order").unwrap(), &[], &[]);
+    let page = String::from_utf8(prometheus.render(None, None).body).unwrap();
+    assert!(page.contains("\nshop_order_count 1\n"), "{page}");
+    assert_eq!(log.shutdown(PATIENCE).sent, 1);
+    assert_eq!(posthog.shutdown(PATIENCE).accepted(), 0);
 }
