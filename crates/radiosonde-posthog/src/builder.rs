@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,7 +16,7 @@ use radiosonde_delivery::Certificates;
 
 use crate::error::StartError;
 use crate::event::{Place, PostHogEvent, Text, may_hold};
-use crate::outlet::{BeforeSend, Outlet};
+use crate::outlet::{BeforeSend, Outlet, in_function};
 use crate::projection::project;
 use crate::protocol::{ApiKey, BatchProtocol, CaptureProtocol, Protocol, USER_AGENT};
 use crate::reporter::{Attached, PostHog, off};
@@ -312,7 +312,7 @@ fn report(rule: &Rule, event: &Event<'_>, outlet: &Outlet) {
     if is_own || outlet.turns_away(event.metadata("do_not_track")) {
         return;
     }
-    match catch_unwind(AssertUnwindSafe(|| project(rule, event, SystemTime::now()))) {
+    match in_function(|| project(rule, event, SystemTime::now())) {
         Ok(made) => outlet.take(made),
         Err(payload) => {
             outlet.queue.refuse(DropReason::Invalid);

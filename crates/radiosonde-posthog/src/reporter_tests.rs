@@ -265,6 +265,22 @@ fn what_before_send_causes_itself_stays_home() {
 }
 
 #[test]
+fn what_a_function_of_a_rule_causes_itself_stays_home() {
+    let (bus, builder) = unreachable();
+    let (inner, calls) = (bus.clone(), AtomicU64::new(0));
+    let rule = rule().distinct_id_by(move |_| {
+        if calls.fetch_add(1, Relaxed) < 10 {
+            execute_on(&inner, "a.b", "user-43");
+        }
+        Some("user-42".to_owned())
+    });
+    let posthog = builder.rule(rule).start().unwrap();
+    execute_on(&bus, "a.b", "user-42");
+    execute_on(&bus, "a.b", "user-42");
+    assert_eq!(posthog.stats().accepted(), 2);
+}
+
+#[test]
 fn its_own_events_have_no_end_if_a_rule_is_for_them() {
     let (bus, builder) = unreachable();
     let own = Rule::event("telemetry.posthog.invalid").name("").allow_undeclared();

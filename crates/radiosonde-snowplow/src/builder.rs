@@ -1,7 +1,7 @@
 //! Everything a reporter needs to know before it starts, and how it starts.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use radiosonde_delivery::Certificates;
 use crate::error::StartError;
 use crate::event::{Kind, SelfDescribing, SnowplowEvent};
 use crate::field::Field;
-use crate::outlet::{BeforeSend, Common, Outlet};
+use crate::outlet::{BeforeSend, Common, Outlet, in_function};
 use crate::projection::project;
 use crate::protocol::{Method, TrackerProtocol, USER_AGENT};
 use crate::reporter::{Attached, Snowplow, off};
@@ -356,7 +356,7 @@ fn report(rule: &Rule, event: &Event<'_>, outlet: &Outlet) {
     if is_own || outlet.turns_away(event.metadata("do_not_track")) {
         return;
     }
-    match catch_unwind(AssertUnwindSafe(|| project(rule, event, SystemTime::now()))) {
+    match in_function(|| project(rule, event, SystemTime::now())) {
         Ok(Some(made)) => outlet.take(made),
         Ok(None) => {}
         Err(payload) => {

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use radiosonde::{OwnedValue, Value, execute};
 use radiosonde_delivery::permission::asks_not_to_be_tracked;
@@ -20,7 +21,7 @@ use crate::validate::problem;
 
 thread_local! {
     /// Whether this thread is inside somebody's function: what that causes itself would have no end.
-    static IN_BEFORE_SEND: Cell<bool> = const { Cell::new(false) };
+    static IN_FUNCTION: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(crate) type BeforeSend = dyn Fn(SnowplowEvent) -> Option<SnowplowEvent> + Send + Sync;
@@ -47,7 +48,7 @@ impl Outlet {
     /// Whether nothing becomes of an event: somebody's function causes it, its user does not want to be tracked, or there
     /// is no room for it, which is counted.
     pub(crate) fn turns_away(&self, do_not_track: Value<'_>) -> bool {
-        IN_BEFORE_SEND.get() || asks_not_to_be_tracked(do_not_track) || self.queue.refuse_if_full()
+        IN_FUNCTION.get() || asks_not_to_be_tracked(do_not_track) || self.queue.refuse_if_full()
     }
 
     pub(crate) fn take(&self, mut event: SnowplowEvent) {
@@ -64,10 +65,7 @@ impl Outlet {
         }
         event.entities.extend_from_slice(&common.entities);
         if let Some(before_send) = &common.before_send {
-            IN_BEFORE_SEND.set(true);
-            let filtered = catch_unwind(AssertUnwindSafe(|| before_send(event)));
-            IN_BEFORE_SEND.set(false);
-            match filtered {
+            match in_function(|| before_send(event)) {
                 Ok(Some(filtered)) => event = filtered,
                 Ok(None) => return self.queue.refuse(DropReason::Filtered),
                 Err(payload) => {
@@ -96,6 +94,14 @@ impl fmt::Debug for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet").field("queue", &self.queue).finish_non_exhaustive()
     }
+}
+
+/// Calls somebody's function. Events that it causes stay home.
+pub(crate) fn in_function<R>(function: impl FnOnce() -> R) -> thread::Result<R> {
+    IN_FUNCTION.set(true);
+    let returned = catch_unwind(AssertUnwindSafe(function));
+    IN_FUNCTION.set(false);
+    returned
 }
 
 /// What a panic has said. What it has thrown otherwise is forgotten, as dropping it might panic again.
