@@ -235,6 +235,29 @@ fn losses_are_announced_while_a_sink_that_is_down_keeps_the_worker_waiting() {
 }
 
 #[test]
+fn a_full_queue_turns_away_what_it_is_asked_about_but_counts_nothing_of_its_own_thread() {
+    let bench = Bench::new(one_by_one().queue_records(1));
+    assert!(!bench.queue.refuse_if_full());
+    bench.push([1]);
+    bench.next_batch();
+    bench.push([2]);
+    assert!(bench.queue.refuse_if_full());
+    let queue = bench.queue.clone();
+    let own = std::thread::spawn(move || {
+        queue.enter_worker_thread();
+        queue.refuse(DropReason::Invalid);
+        queue.refuse_if_full()
+    });
+    assert!(own.join().unwrap());
+    assert_eq!((bench.delivery.stats().accepted(), bench.dropped(DropReason::QueueFull)), (3, 1));
+
+    bench.queue.ledger.close();
+    assert!(!bench.queue.refuse_if_full(), "it is not for want of room that it is not taken");
+    bench.push([3]);
+    assert_eq!(bench.dropped(DropReason::Closed), 1);
+}
+
+#[test]
 fn a_flush_sends_what_is_there_without_waiting_for_a_full_batch() {
     let bench = Bench::new(Options::new().batch_delay(HOUR));
     bench.push([1, 2]);
