@@ -365,21 +365,48 @@ fn what_a_line_without_room_would_have_said_is_said_by_the_next() {
     }
 }
 
+/// A writer whose lines arrive as they are written.
+struct Channel(mpsc::Sender<String>);
+
+impl Write for Channel {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // The test may have ended.
+        let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_log_has_suppressed_is_a_line_of_its_own_once_and_an_event_for_the_others() {
+    let (memory, (send, lines)) = (Memory::default(), mpsc::channel());
+    let suppressed = || {
+        Rule::events(["telemetry.log.suppressed"])
+            .keep(|event| event.metadata("reporter") == "suppresses")
+    };
+    let limited = Rule::events(["log_test.limited"]).at_most(1, Duration::from_millis(10));
+    let own = Log::builder().id("suppresses").rules([limited, suppressed()]);
+    let own = own.writer(memory.clone()).start().unwrap();
+    let other = Log::builder().id("hears-of-it").rules([suppressed()]);
+    let _other = other.writer(Channel(send)).start().unwrap();
+    while own.left_out().limited == 0 {
+        radiosonde::execute!("log_test.limited", {}, {});
+    }
+    // Attached later, it hears of it later.
+    let line = lines.recv_timeout(PATIENCE).unwrap();
+    assert!(line.contains("reporter=suppresses"), "{line}");
+    own.shutdown(PATIENCE);
+    let events = events_of(&memory);
+    let told = events.iter().filter(|event| *event == "telemetry.log.suppressed").count();
+    assert_eq!(told, 1, "{events:?}");
+}
+
 #[test]
 fn what_a_rate_has_left_out_is_said_when_its_window_is_over_though_nothing_comes() {
     let (bus, (send, lines)) = (Bus::new(), mpsc::channel());
-    struct Channel(mpsc::Sender<String>);
-    impl Write for Channel {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // The test may have ended.
-            let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
     let rule = Rule::events(["a"]).at_most(1, Duration::from_millis(20));
     let log = Log::builder().bus(&bus).rules([rule]).writer(Channel(send)).start().unwrap();
     for _ in 0..2 {
@@ -501,7 +528,8 @@ fn an_option_that_leaves_room_for_nothing_is_an_error_at_start_that_names_it() {
 
 #[test]
 fn the_default_logger_is_attached_once_to_everything_and_detached_by_dropping() {
-    let first = attach_default_logger(Level::Warning).unwrap();
+    // Other tests cause warnings meanwhile.
+    let first = attach_default_logger(Level::Error).unwrap();
     assert!(attach_default_logger(Level::Info).is_err());
     let events: Vec<_> = radiosonde::list_handlers("")
         .iter()
@@ -519,7 +547,7 @@ fn the_default_logger_is_attached_once_to_everything_and_detached_by_dropping() 
         assert!(events.iter().any(|attached| attached == event), "{event}: {events:?}");
     }
     radiosonde::execute!("log_test.default", { count: 1 }, {});
-    assert_eq!(first.shutdown(PATIENCE).accepted(), 0, "it is less than a warning");
+    assert_eq!(first.shutdown(PATIENCE).accepted(), 0, "it is less than an error");
     assert!(
         radiosonde::list_handlers("").iter().all(|handler| !handler.id.starts_with("default-"))
     );
