@@ -34,15 +34,15 @@ fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> 
     Some(after.split_once('"')?.0)
 }
 
-/// Times of all contenders, as a table and as medians.
+/// Times of all contenders, as a table and as figures to compare.
 pub(crate) fn times<W: Copy + Eq + Hash + Display>(
     works: &[W],
     columns: &[Contender<W>],
     plan: Plan,
 ) -> Result<(String, Figures<W>), Box<dyn Error>> {
-    let mut medians = Figures::default();
+    let mut undisturbed = Figures::default();
     let mut report = String::from(
-        "## Nanoseconds\n\nMedian of all rounds (first to third quartile), loop included.\n\n",
+        "## Nanoseconds\n\nMedian of all rounds (first to third quartile), loop included. Targets compare the first quartiles.\n\n",
     );
     report.push_str(&head("work", columns));
     for &work in works {
@@ -52,7 +52,7 @@ pub(crate) fn times<W: Copy + Eq + Hash + Display>(
         for (&contender, samples) in columns.iter().zip(side_by_side(&cases, plan)?) {
             match samples {
                 Some(samples) => {
-                    medians.insert(contender, work, samples.median());
+                    undisturbed.insert(contender, work, samples.undisturbed());
                     write!(report, " {} |", with_spread(&samples))?;
                 }
                 None => report.push_str(" – |"),
@@ -60,7 +60,7 @@ pub(crate) fn times<W: Copy + Eq + Hash + Display>(
         }
         report.push('\n');
     }
-    Ok((report, medians))
+    Ok((report, undisturbed))
 }
 
 /// Instructions of all contenders, as a table and as counts.
@@ -124,7 +124,7 @@ pub(crate) fn threads<W: Copy + Display>(
         contenders.iter().zip(side_by_side(&cases, plan.of_long_rounds())?.chunks(2))
     {
         let rates = if let [Some(one), Some(two)] = pair {
-            let [one, two] = [one, two].map(|samples| 1_000.0 / samples.median());
+            let [one, two] = [one, two].map(|samples| 1_000.0 / samples.undisturbed());
             let rates = Rates { one, two };
             let name = contender.name;
             writeln!(report, "| {name} | {one:.0} | {two:.0} | {:.2} |", rates.factor())?;

@@ -68,11 +68,11 @@ const ALONE: [Work; 4] =
     [Work::Counter, Work::Distribution, Work::CounterByHandle, Work::DistributionByHandle];
 
 fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> {
-    let (table, medians) = tables::times(&ALONE, &COLUMNS, plan)?;
-    let medians = medians.without(LOOP);
+    let (table, nanoseconds) = tables::times(&ALONE, &COLUMNS, plan)?;
+    let nanoseconds = nanoseconds.without(LOOP);
     let beside = |work, peer| {
-        let theirs = medians.get(peer, work).filter(|theirs| *theirs > 0.0)?;
-        Some(medians.get(RADIOSONDE, work)? / theirs)
+        let theirs = nanoseconds.get(peer, work).filter(|theirs| *theirs > 0.0)?;
+        Some(nanoseconds.get(RADIOSONDE, work)? / theirs)
     };
     for (work, most, peer) in [
         (Work::Counter, 1.0, PROMETHEUS),
