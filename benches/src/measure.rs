@@ -209,16 +209,41 @@ pub(crate) fn command<W: Display>(
     Ok(command)
 }
 
-/// The nanoseconds of one operation, over all rounds.
+/// The nanoseconds of one operation in each round, in the order of the rounds.
+pub(crate) type Rounds = Vec<f64>;
+
+/// The rounds in which the machine was left alone, as far as a probe beside the others could tell.
+#[derive(Clone, Debug)]
+pub(crate) struct Quiet {
+    rounds: Vec<bool>,
+    pub(crate) count: usize,
+}
+
+impl Quiet {
+    /// So many say something.
+    const ENOUGH: usize = 10;
+
+    /// All of them, where there are not enough that are quiet.
+    pub(crate) fn new(rounds: Vec<bool>) -> Self {
+        match rounds.iter().filter(|quiet| **quiet).count() {
+            count @ Self::ENOUGH.. => Self { rounds, count },
+            _ => Self { rounds: vec![true; rounds.len()], count: 0 },
+        }
+    }
+}
+
+/// The nanoseconds of one operation, over some rounds.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
     sorted: Vec<f64>,
 }
 
 impl Samples {
-    fn new(mut samples: Vec<f64>) -> Option<Self> {
-        samples.sort_by(f64::total_cmp);
-        (!samples.is_empty()).then_some(Self { sorted: samples })
+    pub(crate) fn of(rounds: &Rounds, quiet: &Quiet) -> Option<Self> {
+        let kept = rounds.iter().zip(&quiet.rounds).filter(|(_, quiet)| **quiet);
+        let mut sorted: Vec<f64> = kept.map(|(round, _)| *round).collect();
+        sorted.sort_by(f64::total_cmp);
+        (!sorted.is_empty()).then_some(Self { sorted })
     }
 
     /// The value below which `share` of the rounds lie.
@@ -226,19 +251,17 @@ impl Samples {
         self.sorted[((self.sorted.len() - 1) as f64 * share).round() as usize]
     }
 
-    /// The lower quartile, by which contenders are compared: what else the machine does only makes a round longer, and on a
-    /// machine that is shared it may do something most of the time.
-    pub(crate) fn undisturbed(&self) -> f64 {
-        self.quantile(0.25)
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
     }
 }
 
 /// Measures `cases` side by side: in every round each has its turn, so that whatever else the
-/// machine does hits all. `None` for a contender that has nothing of the kind.
+/// machine does hits all. There are no rounds of a contender that has nothing of the kind.
 pub(crate) fn side_by_side<W: Display>(
     cases: &[Case<W>],
     plan: Plan,
-) -> Result<Vec<Option<Samples>>, Box<dyn Error>> {
+) -> Result<Vec<Rounds>, Box<dyn Error>> {
     let mut samples = vec![Vec::new(); cases.len()];
     for _ in 0..plan.repetitions {
         let mut workers = cases
@@ -254,7 +277,7 @@ pub(crate) fn side_by_side<W: Display>(
         }
         workers.into_iter().flatten().try_for_each(Worker::stop)?;
     }
-    Ok(samples.into_iter().map(Samples::new).collect())
+    Ok(samples)
 }
 
 /// What of this process is in memory, exactly.
@@ -272,16 +295,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_that_were_disturbed_do_not_count() {
-        let samples = Samples::new(vec![3.0, 900.0, 1.0, 2.0, 700.0]).unwrap();
-        assert_eq!(samples.undisturbed(), 2.0);
-        assert_eq!(samples.quantile(0.5), 3.0);
+    fn rounds_in_which_the_machine_was_disturbed_do_not_count() {
+        let rounds: Rounds = (0..30).map(f64::from).collect();
+        let samples = |quiet: fn(&f64) -> bool| {
+            let quiet = Quiet::new(rounds.iter().map(quiet).collect());
+            (Samples::of(&rounds, &quiet).unwrap().median(), quiet.count)
+        };
+        assert_eq!(samples(|round| *round < 11.0), (5.0, 11));
+        assert_eq!(samples(|round| *round < 5.0), (15.0, 0), "too few to say something");
+    }
+
+    #[test]
+    fn the_median_ignores_a_round_that_was_disturbed() {
+        let quiet = Quiet::new(vec![true; 5]);
+        let samples = Samples::of(&vec![3.0, 900.0, 1.0, 2.0, 4.0], &quiet).unwrap();
+        assert_eq!(samples.median(), 3.0);
+        assert_eq!(samples.quantile(0.25), 2.0);
         assert_eq!(samples.quantile(1.0), 900.0);
     }
 
     #[test]
     fn no_rounds_are_no_samples() {
-        assert!(Samples::new(Vec::new()).is_none());
+        assert!(Samples::of(&Vec::new(), &Quiet::new(Vec::new())).is_none());
     }
 
     #[test]

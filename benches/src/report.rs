@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt::Write;
 
 use crate::contenders::{CLOCKS, COLUMNS, LOOP, RADIOSONDE, SNAPSHOTS, SPIN, TRACING};
-use crate::measure::{Case, Plan, side_by_side};
+use crate::measure::{Case, Plan, Quiet, Samples, side_by_side};
 use crate::tables::{self, with_spread};
 use crate::targets::TARGETS;
 use crate::workload::Work;
@@ -48,7 +48,7 @@ fn targets(nanoseconds: &Figures, instructions: &Figures) -> Result<String, Box<
 
 /// Times of all contenders.
 pub(crate) fn times(plan: Plan) -> Result<(String, Figures), Box<dyn Error>> {
-    tables::times(&Work::ALL, &COLUMNS, plan)
+    tables::times(&Work::ALL, &COLUMNS, LOOP, plan)
 }
 
 /// Instructions of all contenders.
@@ -59,7 +59,7 @@ pub(crate) fn instructions() -> Result<(String, Figures), Box<dyn Error>> {
 /// One handler, executed by one thread and by two, beside a probe that has no memory to share.
 fn threads(plan: Plan) -> Result<String, Box<dyn Error>> {
     let rows = [SPIN, LOOP, RADIOSONDE, TRACING];
-    let (table, _) = tables::threads(Work::EventHandlers(1), &rows, plan)?;
+    let (table, _) = tables::threads(Work::EventHandlers(1), &rows, Some(SPIN), plan)?;
     Ok(format!(
         "## Two threads, one no-op handler\n\nMillions a second of all threads together. The spin \
          probe fills a core's units and touches no memory: where its factor is far from 2, the two \
@@ -79,8 +79,8 @@ fn clocks(plan: Plan) -> Result<String, Box<dyn Error>> {
         "## The clock\n\nNanoseconds for one reading, loop included. A span reads the time twice.\n\n\
          | clock | |\n|---|---:|\n",
     );
-    for (case, samples) in cases.iter().zip(side_by_side(&cases, plan)?) {
-        if let Some(samples) = samples {
+    for (case, rounds) in cases.iter().zip(side_by_side(&cases, plan)?) {
+        if let Some(samples) = Samples::of(&rounds, &Quiet::new(vec![true; rounds.len()])) {
             writeln!(report, "| {} | {} |", case.contender.name, with_spread(&samples))?;
         }
     }
@@ -90,7 +90,7 @@ fn clocks(plan: Plan) -> Result<String, Box<dyn Error>> {
 /// What it costs to read a value that somebody may replace, which every dispatch does.
 pub(crate) fn snapshots(plan: Plan) -> Result<String, Box<dyn Error>> {
     // The work is not looked at: there is one.
-    let (table, _) = tables::threads(Work::EventHandlers(1), &SNAPSHOTS, plan)?;
+    let (table, _) = tables::threads(Work::EventHandlers(1), &SNAPSHOTS, None, plan)?;
     Ok(format!(
         "## The snapshot beside its alternatives\n\nReading a value that another thread may replace: \
          millions of reads a second, loop included. The last line is a value that nobody can \

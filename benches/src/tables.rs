@@ -7,8 +7,11 @@ use std::process::Command;
 
 use crate::callgrind::{self, LEFT_OUT};
 use crate::figures::Figures;
-use crate::measure::{Case, Plan, Samples, side_by_side};
+use crate::measure::{Case, Plan, Quiet, Samples, side_by_side};
 use crate::run::Contender;
+
+/// What a loop may take in a round that counts as quiet, in multiples of what it takes at best.
+const QUIET: f64 = 1.15;
 
 /// Where this was measured, and with which versions of these packages.
 pub(crate) fn versions(packages: &[&str]) -> String {
@@ -34,33 +37,46 @@ fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> 
     Some(after.split_once('"')?.0)
 }
 
-/// Times of all contenders, as a table and as figures to compare.
+/// Times of all contenders, as a table and as medians: those of the rounds that left `baseline` alone.
 pub(crate) fn times<W: Copy + Eq + Hash + Display>(
     works: &[W],
     columns: &[Contender<W>],
+    baseline: Contender<W>,
     plan: Plan,
 ) -> Result<(String, Figures<W>), Box<dyn Error>> {
-    let mut undisturbed = Figures::default();
-    let mut report = String::from(
-        "## Nanoseconds\n\nMedian of all rounds (first to third quartile), loop included. Targets compare the first quartiles.\n\n",
-    );
-    report.push_str(&head("work", columns));
+    let mut rows = Vec::new();
     for &work in works {
         let cases: Vec<_> =
             columns.iter().map(|&contender| Case { contender, work, threads: 1 }).collect();
+        rows.push((work, side_by_side(&cases, plan)?));
+    }
+    let place = columns.iter().position(|column| column.name == baseline.name);
+    let place = place.ok_or("the baseline is no column")?;
+    let least = rows.iter().flat_map(|(_, row)| &row[place]).copied().fold(f64::MAX, f64::min);
+    let mut medians = Figures::default();
+    let mut report = format!(
+        "## Nanoseconds\n\nMedian of the quiet rounds (first to third quartile), {} included. A round is quiet if that takes in \
+         it at most {QUIET} times what it takes at best; where hardly any is, all are counted.\n\n",
+        baseline.name
+    );
+    let names: Vec<_> = columns.iter().map(|contender| contender.name).collect();
+    writeln!(report, "| work | {} | quiet rounds |", names.join(" | "))?;
+    writeln!(report, "|---|{}---:|", "---:|".repeat(names.len()))?;
+    for (work, row) in rows {
+        let quiet = Quiet::new(row[place].iter().map(|round| *round <= QUIET * least).collect());
         write!(report, "| {work} |")?;
-        for (&contender, samples) in columns.iter().zip(side_by_side(&cases, plan)?) {
-            match samples {
+        for (&contender, rounds) in columns.iter().zip(&row) {
+            match Samples::of(rounds, &quiet) {
                 Some(samples) => {
-                    undisturbed.insert(contender, work, samples.undisturbed());
+                    medians.insert(contender, work, samples.median());
                     write!(report, " {} |", with_spread(&samples))?;
                 }
                 None => report.push_str(" – |"),
             }
         }
-        report.push('\n');
+        writeln!(report, " {} of {} |", quiet.count, row[place].len())?;
     }
-    Ok((report, undisturbed))
+    Ok((report, medians))
 }
 
 /// Instructions of all contenders, as a table and as counts.
@@ -111,6 +127,7 @@ type AllRates = Vec<Option<Rates>>;
 pub(crate) fn threads<W: Copy + Display>(
     work: W,
     contenders: &[Contender<W>],
+    probe: Option<Contender<W>>,
     plan: Plan,
 ) -> Result<(String, AllRates), Box<dyn Error>> {
     let cases: Vec<_> = contenders
@@ -120,11 +137,27 @@ pub(crate) fn threads<W: Copy + Display>(
     let mut report =
         String::from("| | one thread | two threads | factor |\n|---|---:|---:|---:|\n");
     let mut all = Vec::new();
-    for (contender, pair) in
-        contenders.iter().zip(side_by_side(&cases, plan.of_long_rounds())?.chunks(2))
+    let rounds = side_by_side(&cases, plan.of_long_rounds())?;
+    let count = rounds.first().map_or(0, Vec::len);
+    let mut quiet = Quiet::new(vec![true; count]);
+    if let Some(place) =
+        contenders.iter().position(|it| probe.is_some_and(|probe| probe.name == it.name))
     {
-        let rates = if let [Some(one), Some(two)] = pair {
-            let [one, two] = [one, two].map(|samples| 1_000.0 / samples.undisturbed());
+        let (one, two) = (&rounds[2 * place], &rounds[2 * place + 1]);
+        let most = QUIET * one.iter().copied().fold(f64::MAX, f64::min);
+        // Two threads do as much in half the time, where there are two cores for them.
+        let are_quiet = one.iter().zip(two).map(|(one, two)| one.max(2.0 * *two) <= most);
+        quiet = Quiet::new(are_quiet.collect());
+        report = format!(
+            "{} of {count} rounds were quiet: in them one thread of the probe, and two, each had a core to themselves.{}\n\n{report}",
+            quiet.count,
+            if quiet.count == 0 { " As hardly any were, all are counted." } else { "" },
+        );
+    }
+    for (contender, pair) in contenders.iter().zip(rounds.chunks(2)) {
+        let samples = |rounds| Samples::of(rounds, &quiet);
+        let rates = if let [Some(one), Some(two)] = [samples(&pair[0]), samples(&pair[1])] {
+            let [one, two] = [one, two].map(|samples| 1_000.0 / samples.median());
             let rates = Rates { one, two };
             let name = contender.name;
             writeln!(report, "| {name} | {one:.0} | {two:.0} | {:.2} |", rates.factor())?;

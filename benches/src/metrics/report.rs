@@ -68,7 +68,7 @@ const ALONE: [Work; 4] =
     [Work::Counter, Work::Distribution, Work::CounterByHandle, Work::DistributionByHandle];
 
 fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> {
-    let (table, nanoseconds) = tables::times(&ALONE, &COLUMNS, plan)?;
+    let (table, nanoseconds) = tables::times(&ALONE, &COLUMNS, LOOP, plan)?;
     let nanoseconds = nanoseconds.without(LOOP);
     let beside = |work, peer| {
         let theirs = nanoseconds.get(peer, work).filter(|theirs| *theirs > 0.0)?;
@@ -103,7 +103,7 @@ fn threads(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>
     ] {
         // Fewer repetitions than elsewhere: rounds of two threads are long, and there are many.
         let plan = Plan { repetitions: plan.repetitions.min(3), ..plan };
-        let (table, rates) = tables::threads(work, contenders, plan)?;
+        let (table, rates) = tables::threads(work, contenders, Some(SPIN), plan)?;
         write!(report, "\n### {title}\n\n{table}")?;
         let mut own = None;
         let mut fastest: Option<f64> = None;
