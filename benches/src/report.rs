@@ -61,7 +61,7 @@ fn threads(plan: Plan) -> Result<String, Box<dyn Error>> {
     let rows = [SPIN, LOOP, RADIOSONDE, TRACING];
     let (table, _) = tables::threads(Work::EventHandlers(1), &rows, Some(SPIN), plan)?;
     Ok(format!(
-        "## Two threads, one no-op handler\n\nMillions a second of all threads together. The spin \
+        "## Two threads, one no-op handler\n\nMillions a second of all threads together, in the faster quarter of the rounds that count. The spin \
          probe fills a core's units and touches no memory: where its factor is far from 2, the two \
          CPUs share one core or have something else to do, and no other factor can be read as it \
          stands. To reach: 1.9 where the probe reaches 2.\n\n{table}"

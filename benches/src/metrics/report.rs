@@ -89,7 +89,7 @@ fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> 
 
 fn threads(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> {
     let mut report = String::from(
-        "## Two threads\n\nMillions a second of all threads together. The spin probe fills a core's \
+        "## Two threads\n\nMillions a second of all threads together, in the faster quarter of the rounds that count. The spin probe fills a core's \
          units and touches no memory: where its factor is far from 2, the two CPUs share one core \
          or have something else to do, and no other factor can be read as it stands.\n",
     );
