@@ -37,7 +37,7 @@ fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> 
     Some(after.split_once('"')?.0)
 }
 
-/// Times of all contenders, as a table and as medians: those of the rounds that left `baseline` alone.
+/// Times of all contenders, as a table and as figures to compare: of the rounds that left `baseline` alone.
 pub(crate) fn times<W: Copy + Eq + Hash + Display>(
     works: &[W],
     columns: &[Contender<W>],
@@ -53,10 +53,11 @@ pub(crate) fn times<W: Copy + Eq + Hash + Display>(
     let place = columns.iter().position(|column| column.name == baseline.name);
     let place = place.ok_or("the baseline is no column")?;
     let least = rows.iter().flat_map(|(_, row)| &row[place]).copied().fold(f64::MAX, f64::min);
-    let mut medians = Figures::default();
+    let mut figures = Figures::default();
     let mut report = format!(
         "## Nanoseconds\n\nMedian of the quiet rounds (first to third quartile), {} included. A round is quiet if that takes in \
-         it at most {QUIET} times what it takes at best; where hardly any is, all are counted.\n\n",
+         it at most {QUIET} times what it takes at best; where hardly any is, all are counted. Targets compare the first \
+         quartiles.\n\n",
         baseline.name
     );
     let names: Vec<_> = columns.iter().map(|contender| contender.name).collect();
@@ -68,7 +69,8 @@ pub(crate) fn times<W: Copy + Eq + Hash + Display>(
         for (&contender, rounds) in columns.iter().zip(&row) {
             match Samples::of(rounds, &quiet) {
                 Some(samples) => {
-                    medians.insert(contender, work, samples.median());
+                    // What is not as quiet as the probe in the same round is only slower.
+                    figures.insert(contender, work, samples.quantile(0.25));
                     write!(report, " {} |", with_spread(&samples))?;
                 }
                 None => report.push_str(" – |"),
@@ -76,7 +78,7 @@ pub(crate) fn times<W: Copy + Eq + Hash + Display>(
         }
         writeln!(report, " {} of {} |", quiet.count, row[place].len())?;
     }
-    Ok((report, medians))
+    Ok((report, figures))
 }
 
 /// Instructions of all contenders, as a table and as counts.
