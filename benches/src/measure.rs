@@ -250,10 +250,6 @@ impl Samples {
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         self.sorted[((self.sorted.len() - 1) as f64 * share).round() as usize]
     }
-
-    pub(crate) fn median(&self) -> f64 {
-        self.quantile(0.5)
-    }
 }
 
 /// Measures `cases` side by side: in every round each has its turn, so that whatever else the
@@ -299,7 +295,7 @@ mod tests {
         let rounds: Rounds = (0..30).map(f64::from).collect();
         let samples = |quiet: fn(&f64) -> bool| {
             let quiet = Quiet::new(rounds.iter().map(quiet).collect());
-            (Samples::of(&rounds, &quiet).unwrap().median(), quiet.count)
+            (Samples::of(&rounds, &quiet).unwrap().quantile(0.5), quiet.count)
         };
         assert_eq!(samples(|round| *round < 11.0), (5.0, 11));
         assert_eq!(samples(|round| *round < 5.0), (15.0, 0), "too few to say something");
@@ -309,7 +305,7 @@ mod tests {
     fn the_median_ignores_a_round_that_was_disturbed() {
         let quiet = Quiet::new(vec![true; 5]);
         let samples = Samples::of(&vec![3.0, 900.0, 1.0, 2.0, 4.0], &quiet).unwrap();
-        assert_eq!(samples.median(), 3.0);
+        assert_eq!(samples.quantile(0.5), 3.0);
         assert_eq!(samples.quantile(0.25), 2.0);
         assert_eq!(samples.quantile(1.0), 900.0);
     }
