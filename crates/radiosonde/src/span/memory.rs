@@ -1,6 +1,6 @@
 //! Where running spans are: in memory that a thread's next span has from one that has ended there.
 //!
-//! Allocating and freeing would be a fifth of what a span costs (`cargo bench -p radiosonde-benches`, "span, no-op handlers").
+//! Allocating and freeing were 129 of the 524 instructions of a span whose handlers do nothing, with glibc and by callgrind.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
