@@ -151,7 +151,8 @@ step_bench() {
     } || leave_out "valgrind is not installed and could not be (apt-get install valgrind)"
     cargo bench --locked --package radiosonde-benches -- --check
     # Delivery's peers are built on OpenSSL.
-    if pkg-config --exists openssl || as_root apt-get install --yes libssl-dev pkg-config; then
+    if pkg-config --exists openssl || as_root apt-get install --yes libssl-dev pkg-config ||
+        { as_root apt-get update && as_root apt-get install --yes libssl-dev pkg-config; }; then
         cargo test --locked --package radiosonde-benches --features delivery
     else
         without "the benchmark of delivery was not built: there are no headers of OpenSSL (apt-get install libssl-dev pkg-config)"
