@@ -1,5 +1,7 @@
 //! The upper bounds of a distribution's buckets.
 
+use crate::unit::Conversion;
+
 /// Upper bounds of buckets, inclusive and rising; the bucket up to `+Inf` is implied.
 ///
 /// Made by [`linear`], by [`exponential`], or from the bounds themselves (an array or a `Vec` of `f64`).
@@ -60,6 +62,11 @@ impl Buckets {
     #[must_use]
     pub fn bounds(&self) -> &[f64] {
         &self.0
+    }
+
+    /// The same bounds in another unit.
+    pub(crate) fn convert(&mut self, conversion: Conversion) {
+        self.0.iter_mut().for_each(|bound| *bound = conversion.apply(*bound));
     }
 
     /// What is wrong with the bounds, in words that follow the metric's name.

@@ -38,6 +38,9 @@
 //! [`Metric::callback`]. Distributions have buckets ([`Metric::buckets`]), or those that they need ([`Metric::native`]);
 //! summaries have [`Metric::quantiles`]; [`Metric::exemplars`] lead from a number to the span in which it came up.
 //!
+//! Crates that come with metrics of their own hand them out as [`Definitions`], to be taken as they are or changed: names, tags,
+//! units, buckets.
+//!
 //! # Reading metrics
 //! Reporters read a [`Snapshot`]. A reporter that wants each event instead calls [`Metric::extract`], which is what the
 //! store does: filter, measurement and tags mean the same everywhere.
@@ -52,6 +55,7 @@ mod buckets;
 mod callback;
 mod cell;
 mod check;
+mod definitions;
 pub mod events;
 mod exemplar;
 mod exponential;
@@ -71,6 +75,7 @@ mod unit;
 
 pub use buckets::{Buckets, exponential, linear};
 pub use check::{DefinitionError, DefinitionProblem, OVERFLOW_TAG};
+pub use definitions::Definitions;
 pub use exemplar::Exemplar;
 pub use exponential::{ExponentialBuckets, ExponentialHistogram};
 pub use extract::SkipReason;

@@ -14,6 +14,7 @@ use crate::tags::TagValues;
 use crate::unit::{Conversion, Unit};
 
 mod builder;
+mod change;
 
 /// How the events of a metric become one number (or one histogram) per set of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +74,9 @@ pub struct Metric {
     pub(crate) tags: Vec<Tag>,
     pub(crate) tag_values: Option<TagFunction>,
     pub(crate) conversion: Option<Conversion>,
+    /// The unit that is converted from.
+    pub(crate) measured_unit: Option<Unit>,
+    /// The unit that is converted to, and exported.
     pub(crate) unit: Option<Unit>,
     pub(crate) description: String,
     pub(crate) buckets: Option<Buckets>,
@@ -174,6 +178,7 @@ impl Metric {
             tags: Vec::new(),
             tag_values: None,
             conversion: None,
+            measured_unit: None,
             unit: None,
             description: String::new(),
             buckets: None,

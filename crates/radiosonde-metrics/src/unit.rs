@@ -55,6 +55,11 @@ impl Unit {
         }
     }
 
+    /// Whether both measure the same thing.
+    pub(crate) fn converts_to(self, other: Self) -> bool {
+        self.parts().0 == other.parts().0
+    }
+
     /// The dimension, and how many of its smallest unit one of this is.
     fn parts(self) -> (Dimension, u64) {
         match self {

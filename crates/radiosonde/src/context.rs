@@ -45,6 +45,24 @@ enum Identity {
 }
 
 impl SpanContext {
+    /// A context that identifies a span elsewhere: one of another process, by what its message carries, or a request by its id.
+    ///
+    /// ```
+    /// use radiosonde::{SpanContext, ToValue, capture, span};
+    ///
+    /// let capture = capture(["request.handle.*"]);
+    /// let caller = SpanContext::new("4bf92f3577b34da6a3ce929d0e0e4736");
+    /// span!(parent: caller, "request.handle").stop();
+    /// assert_eq!(capture.events()[0].metadata("telemetry_parent_span_context"), "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// ```
+    #[must_use]
+    pub fn new(value: impl Into<OwnedValue>) -> Self {
+        match value.into() {
+            OwnedValue::U64(id) => Self(Identity::Generated(id)),
+            other => Self(Identity::Given(Arc::new(other))),
+        }
+    }
+
     /// The context of the span that the calling thread is in, if any.
     #[must_use]
     pub fn current() -> Option<Self> {
@@ -86,10 +104,7 @@ impl SpanContext {
     }
 
     pub(crate) fn given(value: Value<'_>) -> Self {
-        Self(match value {
-            Value::U64(id) => Identity::Generated(id),
-            other => Identity::Given(Arc::new(other.to_owned())),
-        })
+        Self::new(value)
     }
 
     pub(crate) fn enter(&self) -> Entered {

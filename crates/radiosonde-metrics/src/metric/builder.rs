@@ -119,7 +119,7 @@ impl Metric {
     /// Converts measurements from one unit to another, by an exact ratio. Durations are in nanoseconds.
     pub fn unit(mut self, from: Unit, to: Unit) -> Self {
         self.conversion = Conversion::between(from, to);
-        self.unit = Some(to);
+        (self.measured_unit, self.unit) = (Some(from), Some(to));
         if self.conversion.is_none() {
             self.problems.push(format!(
                 "converts {from} to {to}, which measure different things; see `.unit(..)`"

@@ -1,0 +1,159 @@
+//! The methods that change a definition which somebody else has made.
+
+use super::Metric;
+use crate::unit::{Conversion, Unit};
+
+impl Metric {
+    /// Gives the metric another name. Its events and its measurement stay what they are.
+    ///
+    /// ```
+    /// use radiosonde_metrics::counter;
+    ///
+    /// let requests = counter("http.server.request.stop.count").rename("web.requests.total");
+    /// assert_eq!(requests.name(), "web.requests.total");
+    /// assert_eq!(requests.event_patterns()[0].to_string(), "http.server.request.stop");
+    /// ```
+    pub fn rename(mut self, name: impl Into<String>) -> Self {
+        (self.named_events, self.named_measurement) = (true, true);
+        self.name = name.into();
+        self
+    }
+
+    /// Tells events no longer apart by these tags. One that the metric does not have is a problem of its definition.
+    ///
+    /// Label sets that were declared with it lose the tag's values; those that are then the same are one.
+    pub fn without_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        for tag in tags {
+            let name = tag.as_ref();
+            if self.has_callback() {
+                self.problems.push(format!(
+                    "is read from a callback, which gives the values of all its tags, so `{name}` cannot be left out"
+                ));
+                continue;
+            }
+            let Some(index) = self.tags.iter().position(|tag| tag.name == name) else {
+                let tags: Vec<_> = self.tags.iter().map(|tag| format!("`{}`", tag.name)).collect();
+                self.problems.push(format!(
+                    "has no tag `{name}` to be left out; its tags are: {}",
+                    if tags.is_empty() { "none".to_owned() } else { tags.join(", ") }
+                ));
+                continue;
+            };
+            self.tags.remove(index);
+            for set in &mut self.label_sets {
+                if index < set.len() {
+                    set.remove(index);
+                }
+            }
+            self.label_sets.sort();
+            self.label_sets.dedup();
+        }
+        if self.tags.is_empty() {
+            // A metric without tags is 0 from the start in any case.
+            self.label_sets.clear();
+        }
+        self
+    }
+
+    /// Exports another unit: the measurements, the bounds of the buckets, and the name, where its last segment is the unit.
+    ///
+    /// ```
+    /// use radiosonde_metrics::Unit::{Millisecond, Nanosecond, Second};
+    /// use radiosonde_metrics::distribution;
+    ///
+    /// let duration = distribution("http.server.request.duration.seconds")
+    ///     .event("http.server.request.stop")
+    ///     .measurement("duration")
+    ///     .unit(Nanosecond, Second)
+    ///     .buckets([0.1, 2.5])
+    ///     .in_unit(Millisecond);
+    /// assert_eq!(duration.name(), "http.server.request.duration.milliseconds");
+    /// assert_eq!(duration.bucket_bounds(), [100.0, 2500.0]);
+    /// ```
+    pub fn in_unit(mut self, unit: Unit) -> Self {
+        let (Some(measured), Some(exported)) = (self.measured_unit, self.unit) else {
+            self.problems.push(format!(
+                "has no unit that could be {unit} instead; give it one with `.unit(..)`"
+            ));
+            return self;
+        };
+        let Some(conversion) = Conversion::between(exported, unit) else {
+            self.problems.push(format!(
+                "is in {exported} and cannot be in {unit}, which measure different things"
+            ));
+            return self;
+        };
+        self.conversion = Conversion::between(measured, unit);
+        self.unit = Some(unit);
+        if let Some(buckets) = &mut self.buckets {
+            buckets.convert(conversion);
+        }
+        match self.name.strip_suffix(exported.as_str()) {
+            Some(rest) if rest.ends_with('.') => {
+                let name = format!("{rest}{unit}");
+                self.rename(name)
+            }
+            _ => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Unit::{Byte, Kilobyte, Millisecond, Nanosecond, Second};
+    use crate::metric::Measurement;
+    use crate::{Metric, Store, counter, distribution, last_value, sum};
+
+    fn problems(metric: Metric) -> String {
+        Store::new([metric]).map(|_| String::new()).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_renamed_metric_measures_what_it_did() {
+        let metric = sum("cache.upload.size").rename("uploaded.bytes.total");
+        assert_eq!(metric.event_patterns()[0].to_string(), "cache.upload");
+        assert!(matches!(&metric.measurement, Measurement::Key(key, _) if key == "size"));
+        assert_eq!(metric.name(), "uploaded.bytes.total");
+    }
+
+    #[test]
+    fn a_tag_that_is_left_out_takes_its_values_out_of_the_declared_series() {
+        let metric = counter("a.b.count").tags(["method", "class"]);
+        let metric = metric.label_sets([["get", "2xx"], ["put", "2xx"], ["get", "5xx"]]);
+        let metric = metric.without_tags(["method"]);
+        assert!(metric.tag_names().eq(["class"]));
+        assert_eq!(metric.declared_label_sets(), [["2xx"], ["5xx"]]);
+        assert!(metric.without_tags(["class"]).declared_label_sets().is_empty());
+    }
+
+    #[test]
+    fn a_tag_that_is_not_there_cannot_be_left_out() {
+        let message = problems(counter("a.b.count").tags(["method"]).without_tags(["host"]));
+        assert!(
+            message.ends_with("has no tag `host` to be left out; its tags are: `method`"),
+            "{message}"
+        );
+        let message = problems(last_value("a.b").tags(["x"]).callback(|_| {}).without_tags(["x"]));
+        assert!(message.contains("so `x` cannot be left out"), "{message}");
+    }
+
+    #[test]
+    fn another_unit_converts_the_measurement_too() {
+        let metric = sum("cache.upload.bytes").measurement("size").unit(Byte, Byte);
+        let metric = metric.in_unit(Kilobyte);
+        assert_eq!(metric.name(), "cache.upload.kilobytes");
+        assert_eq!(metric.conversion.map(|conversion| conversion.apply(2_500.0)), Some(2.5));
+        // There and back, and a name that does not say the unit.
+        let metric = distribution("a.b.seconds_of_work").unit(Nanosecond, Second).buckets([0.1]);
+        let metric = metric.in_unit(Millisecond).in_unit(Second);
+        assert_eq!((metric.name(), metric.bucket_bounds()), ("a.b.seconds_of_work", &[0.1][..]));
+    }
+
+    #[test]
+    fn a_unit_of_something_else_is_refused() {
+        let message = problems(sum("a.b.bytes").unit(Byte, Byte).in_unit(Second));
+        assert!(message.contains("is in bytes and cannot be in seconds"), "{message}");
+        let message = problems(counter("a.b.count").in_unit(Second));
+        assert!(message.contains("has no unit that could be seconds instead"), "{message}");
+    }
+}
