@@ -41,8 +41,8 @@ pub(crate) const PARENT: &str = "telemetry_parent_span_context";
 /// is inside another. Times are integers in nanoseconds.
 ///
 /// With no handler for any of the three events a span is nothing: no clock is read, nothing allocated. Otherwise it is one
-/// allocation, which the next span of the thread in which it ends uses again; what is recorded is another, as are more than
-/// eight fields. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
+/// allocation, which the next span of the thread in which it ends uses again. Only what has no room there is another: more than
+/// eight fields, more recorded than two measurements and four of metadata, text that is recorded and not the program's own. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
 /// what it was started with, and [`Span::into_owned`] frees it from that.
 ///
 /// With `panic = "abort"` a panic ends the process, so no exception event tells of it.
@@ -78,8 +78,8 @@ struct Running<'a> {
     started: u64,
     /// What it is if it is dropped.
     dropped: Dropped,
-    recorded: Option<Box<Recorded>>,
     given: Given<'a>,
+    recorded: Option<Recorded>,
 }
 
 /// What was recorded: nothing, in most spans.
