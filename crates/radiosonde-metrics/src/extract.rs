@@ -6,9 +6,10 @@ use radiosonde::{Declaration, Event, Privacy, Value};
 
 use crate::metric::{Kind, Measurement, Metric, Tag};
 use crate::tags::TagSet;
+use crate::text::{Packed, WORDS, Words};
 
 /// So many tags are looked up where they were; more are rare.
-pub(crate) const IN_PLACE: usize = 6;
+pub(crate) const IN_PLACE: usize = 8;
 
 /// Why an event was not recorded in a metric that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,24 +85,42 @@ impl Metric {
         Ok(Some(number))
     }
 
-    /// What [`Metric::extract`] finds in most events: nothing of the user's is to be called, and each tag is text, and where
-    /// it was in other events. `None` if it is not so, or if there is nothing to record. The texts may be too long to be kept.
+    /// What [`Metric::extract`] finds in most events: nothing of the user's is to be called, and the tags are text, where they
+    /// were in other events, and so few and short that they are [`Words`]. `None` if it is not so, or if there is nothing to record.
     #[inline(always)]
-    pub(crate) fn extract_in_place<'e, 't>(
+    pub(crate) fn extract_words(&self, event: &Event<'_>) -> Option<(f64, Words)> {
+        let fields = self.plain_fields(event)?;
+        let (mut words, mut packed) = ([0; WORDS], Packed::default());
+        for tag in &self.tags {
+            let Some(Value::Str(text)) = tag.place.value_in(fields) else { return None };
+            packed.add(&mut words, text)?;
+        }
+        Some((self.number(event).ok()?, packed.finish(words)))
+    }
+
+    /// The same for tags that are longer, or more. The texts may be too long to be kept.
+    #[inline(always)]
+    pub(crate) fn extract_texts<'e, 't>(
         &self,
         event: &'e Event<'_>,
         room: &'t mut [&'e str; IN_PLACE],
     ) -> Option<(f64, &'t [&'e str])> {
-        if self.has_functions || event.name().declaration().is_some_and(has_secrets) {
-            return None;
-        }
-        let fields = event.metadata_fields().as_slice()?;
+        let fields = self.plain_fields(event)?;
         let texts = room.get_mut(..self.tags.len())?;
         for (tag, place) in self.tags.iter().zip(&mut *texts) {
             let Some(Value::Str(text)) = tag.place.value_in(fields) else { return None };
             *place = text;
         }
         Some((self.number(event).ok()?, texts))
+    }
+
+    /// The metadata, where tags are what is in it, and nothing else is to be done.
+    #[inline(always)]
+    fn plain_fields<'e>(&self, event: &'e Event<'_>) -> Option<&'e [(&'static str, Value<'e>)]> {
+        if self.has_functions || event.name().declaration().is_some_and(has_secrets) {
+            return None;
+        }
+        event.metadata_fields().as_slice()
     }
 
     #[inline(always)]

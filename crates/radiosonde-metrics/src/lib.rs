@@ -70,6 +70,7 @@ mod snapshot;
 mod store;
 mod table;
 mod tags;
+mod text;
 mod threads;
 mod unit;
 

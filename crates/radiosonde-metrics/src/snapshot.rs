@@ -8,7 +8,8 @@ use crate::check::OVERFLOW_TAG;
 use crate::exemplar::{Exemplar, ExemplarSlot};
 use crate::exponential::{self, ExponentialHistogram};
 use crate::metric::{Kind, Metric};
-use crate::series::{Group, Series, TagValues};
+use crate::series::{Group, Series};
+use crate::text::TagValues;
 
 mod delta;
 

@@ -1,29 +1,26 @@
 //! The series of a metric, found by their tags without a lock and without an allocation.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use radiosonde_snapshot::{Pin, Place, PlaceRef, Published, Retired};
 
 use crate::cell::{GROUP, Layout};
-use crate::series::{Group, Series, TagTexts};
+use crate::series::{Group, Series};
+use crate::text::{Key, TagHasher, TagTexts, Texts, Words};
 
 /// The series of a metric.
 ///
 /// Who looks for a series reads a table that stays alive as long as that takes, and waits for nobody. New series are
 /// put into the table in place; when it is full, and to be rid of what was removed, another table takes its place. The
 /// groups with the series go from table to table, so that no event is lost on the way.
-///
-/// The hash is seeded anew for each metric: who chooses tag values cannot choose where they go.
 #[derive(Debug)]
 pub(crate) struct SeriesTable {
     place: Arc<Place<Table>>,
-    hasher: RandomState,
+    hasher: TagHasher,
     limit: usize,
     /// There are as many series as there may be: for those who would make one more, so that they need not wait in line.
     is_full: AtomicBool,
@@ -63,6 +60,15 @@ struct Growth {
     open: Vec<Open>,
 }
 
+/// A series that is to be created.
+struct NewSeries<'a, T: ?Sized> {
+    hash: u32,
+    tags: &'a T,
+    layout: &'a Layout,
+    thread: u32,
+    now: SystemTime,
+}
+
 #[derive(Debug)]
 struct Open {
     thread: u32,
@@ -79,7 +85,7 @@ impl SeriesTable {
             Growth { table, filled: 0, live: 0, created: 0, groups: Vec::new(), open: Vec::new() };
         Self {
             place,
-            hasher: RandomState::default(),
+            hasher: TagHasher::default(),
             limit,
             is_full: AtomicBool::new(limit == 0),
             growth: Mutex::new(growth),
@@ -88,12 +94,9 @@ impl SeriesTable {
 
     /// The series that has these tags, if there is one. It stays alive until the pin is dropped.
     #[inline(always)]
-    pub(crate) fn find<'pin, T: TagTexts + ?Sized>(
-        &self,
-        tags: &T,
-        pin: &'pin Pin,
-    ) -> Option<Found<'pin>> {
-        self.place.read(pin)?.find(self.hash(tags), tags)
+    pub(crate) fn find<'pin>(&self, key: &impl Key, pin: &'pin Pin) -> Option<Found<'pin>> {
+        let table = self.place.read(pin)?;
+        table.find_slot(key.hash(&self.hasher), key).map(|(_, found)| found)
     }
 
     /// The series with these tags, which is created when there is none; `None` when it would be one too many.
@@ -106,23 +109,34 @@ impl SeriesTable {
         thread: u32,
         now: SystemTime,
     ) -> Option<(Arc<Group>, usize)> {
+        let create = |hash| NewSeries { hash, tags, layout, thread, now };
+        match Words::of(tags) {
+            Some(words) => self.find_or_create_by(&words, create),
+            None => self.find_or_create_by(&Texts(tags), create),
+        }
+    }
+
+    fn find_or_create_by<'a, T: TagTexts + ?Sized + 'a>(
+        &self,
+        key: &impl Key,
+        create: impl FnOnce(u32) -> NewSeries<'a, T>,
+    ) -> Option<(Arc<Group>, usize)> {
         if self.is_full.load(Relaxed) {
             let pin = Pin::new();
-            return self.find(tags, &pin).map(|(group, offset)| (Arc::clone(group), offset));
+            return self.find(key, &pin).map(|(group, offset)| (Arc::clone(group), offset));
         }
-        let hash = self.hash(tags);
+        let new = create(key.hash(&self.hasher));
         let mut retired = Retired::default();
         let pin = Pin::new();
         let found = {
             let mut growth = self.growth.lock();
-            let found = self.place.read(&pin).and_then(|table| table.find(hash, tags));
-            match found {
+            match self.find(key, &pin) {
                 Some((group, offset)) => Some((Arc::clone(group), offset)),
                 None if growth.live >= self.limit => None,
                 None => {
-                    let table = growth.table_with_room(&self.place, &pin, thread, &mut retired);
+                    let table = growth.table_with_room(&self.place, &pin, new.thread, &mut retired);
                     self.is_full.store(growth.live + 1 == self.limit, Relaxed);
-                    table.map(|table| growth.create(table, hash, tags, layout, thread, now))
+                    table.map(|table| growth.create(table, &new))
                 }
             }
         };
@@ -132,11 +146,18 @@ impl SeriesTable {
 
     /// Takes the series with these tags out of the table. What is recorded in it at this moment may go with it.
     pub(crate) fn remove<T: TagTexts + ?Sized>(&self, tags: &T) -> bool {
-        let hash = self.hash(tags);
+        match Words::of(tags) {
+            Some(words) => self.remove_by(&words),
+            None => self.remove_by(&Texts(tags)),
+        }
+    }
+
+    fn remove_by(&self, key: &impl Key) -> bool {
+        let hash = key.hash(&self.hasher);
         let pin = Pin::new();
         let mut growth = self.growth.lock();
         let Some(table) = self.place.read(&pin) else { return false };
-        let Some((slot, found)) = table.find_slot(hash, tags) else { return false };
+        let Some((slot, found)) = table.find_slot(hash, key) else { return false };
         growth.remove(table, slot, found);
         self.is_full.store(false, Relaxed);
         true
@@ -153,15 +174,6 @@ impl SeriesTable {
             .cloned()
             .collect()
     }
-
-    #[inline(always)]
-    fn hash<T: TagTexts + ?Sized>(&self, tags: &T) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        for text in tags.texts() {
-            hasher.write(text.as_bytes());
-        }
-        (hasher.finish() >> 32) as u32
-    }
 }
 
 impl Table {
@@ -174,21 +186,16 @@ impl Table {
         }
     }
 
-    #[inline(always)]
-    fn find<T: TagTexts + ?Sized>(&self, hash: u32, tags: &T) -> Option<Found<'_>> {
-        self.find_slot(hash, tags).map(|(_, found)| found)
-    }
-
     /// The series with these tags, and its slot. There is always an empty slot, at which the search ends.
     #[inline(always)]
-    fn find_slot<T: TagTexts + ?Sized>(&self, hash: u32, tags: &T) -> Option<(usize, Found<'_>)> {
+    fn find_slot(&self, hash: u32, key: &impl Key) -> Option<(usize, Found<'_>)> {
         let mask = self.slots.len() - 1;
         let mut slot = (hash >> self.shift) as usize & mask;
         loop {
             let word = self.slots[slot].load(Acquire);
             if (word >> 32) as u32 == hash
                 && let Some((group, offset)) = self.at(word)
-                && group.get(offset).is_some_and(|series| series.has(tags))
+                && group.get(offset).is_some_and(|series| series.has(key))
             {
                 return Some((slot, (group, offset)));
             }
@@ -276,22 +283,18 @@ impl Growth {
     fn create<T: TagTexts + ?Sized>(
         &mut self,
         table: &Table,
-        hash: u32,
-        tags: &T,
-        layout: &Layout,
-        thread: u32,
-        now: SystemTime,
+        new: &NewSeries<'_, T>,
     ) -> (Arc<Group>, usize) {
-        let open = self.open_group(thread);
-        let group = table.groups[open.0].get_or_init(|| Arc::new(Group::new(layout)));
-        group.put(open.1, Series::new(self.created, now, tags));
+        let open = self.open_group(new.thread);
+        let group = table.groups[open.0].get_or_init(|| Arc::new(Group::new(new.layout)));
+        group.put(open.1, Series::new(self.created, new.now, new.tags));
         self.created = self.created.wrapping_add(1);
         self.live += 1;
         self.filled += 1;
         if let Some(Some(live)) = self.groups.get_mut(open.0) {
             *live += 1;
         }
-        table.insert(u64::from(hash) << 32 | (open.0 * GROUP + open.1 + 1) as u64);
+        table.insert(u64::from(new.hash) << 32 | (open.0 * GROUP + open.1 + 1) as u64);
         (Arc::clone(group), open.1)
     }
 

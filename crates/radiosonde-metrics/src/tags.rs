@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::extract::{SkipReason, guarded};
 use crate::metric::Tag;
-use crate::series::TagTexts;
+use crate::text::TagTexts;
 
 /// The values of one event's tags together are at most this long, in bytes, with one for each value's end. Longer ones go
 /// to the overflow series: the memory of a series has to have a bound, and two series cut to the same text would become one.

@@ -119,9 +119,9 @@ impl MetricSnapshot {
     /// For each series its place in an earlier snapshot, if it was there.
     fn places_in(&self, earlier: &Self) -> Vec<Option<usize>> {
         // A series that was removed and came up again has another time.
-        let key = |rows: &Rows, index| {
-            rows.get(index).map(|series| (series.created(), series.key().to_vec()))
-        };
+        fn key(rows: &Rows, index: usize) -> Option<(SystemTime, Vec<&str>)> {
+            rows.get(index).map(|series| (series.created(), series.tag_values().collect()))
+        }
         let places: HashMap<_, _> =
             (0..earlier.len()).map(|index| (key(&earlier.rows, index), index)).collect();
         (0..self.len()).map(|index| places.get(&key(&self.rows, index)).copied()).collect()

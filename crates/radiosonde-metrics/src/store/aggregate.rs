@@ -14,10 +14,11 @@ use crate::cell::{Cells, Layout};
 use crate::events;
 use crate::extract::{IN_PLACE, SkipReason};
 use crate::metric::{Kind, Metric};
-use crate::series::{Group, Series, TagTexts};
+use crate::series::{Group, Series};
 use crate::snapshot::{MetricSnapshot, Values};
 use crate::table::SeriesTable;
 use crate::tags::{TagSet, is_too_long};
+use crate::text::{Key, TagTexts, Texts, Words};
 use crate::threads::Writing;
 
 /// A metric, its series, and what it counts about itself.
@@ -90,9 +91,53 @@ impl Aggregate {
     /// Records an event of the metric's.
     #[inline]
     pub(crate) fn record_event(&self, event: &Event<'_>) {
-        let recorded = match self.metric.extract_in_place(event, &mut [""; IN_PLACE]) {
-            Some((number, texts)) => self.record(texts, number, Some(event)),
-            None => self.record_extracted(event),
+        let is_recorded = match self.metric.extract_words(event) {
+            Some((number, words)) => self.record_in_place(&words, number, event),
+            None => self.record_texts(event),
+        };
+        if !is_recorded {
+            self.record_extracted(event);
+        }
+    }
+
+    #[inline(never)]
+    fn record_texts(&self, event: &Event<'_>) -> bool {
+        let mut room = [""; IN_PLACE];
+        let Some((number, texts)) = self.metric.extract_texts(event, &mut room) else {
+            return false;
+        };
+        // They have no words, or these would have been extracted.
+        self.record_in_place(&Texts(texts), number, event)
+    }
+
+    /// Records what nearly all events are: one of a series that is there, with a number that it can take. Whether it was that.
+    #[inline(always)]
+    fn record_in_place(&self, key: &impl Key, number: f64, event: &Event<'_>) -> bool {
+        let pin = Pin::new();
+        let Some((group, offset)) = self.series.find(key, &pin) else { return false };
+        {
+            // The thread may write elsewhere in what follows, so its right ends here.
+            let writing = Writing::start();
+            if group.cells.record(&self.layout, writing.slot, offset, number).is_err() {
+                return false;
+            }
+            self.counts.count(writing.slot, SEEN, 1);
+        }
+        if self.has_extras {
+            self.write_extras(group, offset, number, Some(event));
+        }
+        true
+    }
+
+    /// Records an event of which nothing is known, and counts it if it cannot be.
+    #[inline(never)]
+    fn record_extracted(&self, event: &Event<'_>) {
+        let mut tags = TagSet::new();
+        let recorded = match self.metric.extract(event, &mut tags) {
+            Ok(Some(number)) if tags.is_too_long() => self.record_beyond(number, Some(event)),
+            Ok(Some(number)) => self.record(&tags, number, Some(event)),
+            Ok(None) => Ok(()),
+            Err(reason) => Err(reason),
         };
         self.counts.count(Writing::start().slot, SEEN, 1);
         if let Err(reason) = recorded {
@@ -100,26 +145,20 @@ impl Aggregate {
         }
     }
 
-    #[inline(never)]
-    fn record_extracted(&self, event: &Event<'_>) -> Result<(), SkipReason> {
-        let mut tags = TagSet::new();
-        match self.metric.extract(event, &mut tags)? {
-            Some(number) if tags.is_too_long() => self.record_beyond(number, Some(event)),
-            Some(number) => self.record(&tags, number, Some(event)),
-            None => Ok(()),
-        }
-    }
-
     /// Records a number in the series with these tags: for a counter, one event.
     #[inline(always)]
-    pub(crate) fn record<T: TagTexts + ?Sized>(
+    fn record<T: TagTexts + ?Sized>(
         &self,
         tags: &T,
         number: f64,
         event: Option<&Event<'_>>,
     ) -> Result<(), SkipReason> {
         let pin = Pin::new();
-        match self.series.find(tags, &pin) {
+        let found = match Words::of(tags) {
+            Some(words) => self.series.find(&words, &pin),
+            None => self.series.find(&Texts(tags), &pin),
+        };
+        match found {
             Some((group, offset)) => self.write(group, offset, number, event),
             None => self.record_anew(tags, number, event),
         }

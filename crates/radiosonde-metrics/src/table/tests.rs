@@ -55,17 +55,32 @@ fn equal_tags_are_one_series_and_others_are_not() {
 fn equal_hashes_do_not_make_series_equal() {
     let table = Table::new(8, 1);
     let group = table.groups[0].get_or_init(|| Arc::new(Group::new(&layout())));
-    let sets: [&[&str]; 3] = [&["ab", "c", "x"], &["a", "bc", "x"], &["abc", "", "x"]];
+    let sets: [&[&str]; 6] = [
+        &["ab", "c", "x"],
+        &["a", "bc", "x"],
+        &["abc", "", "x"],
+        &["more than sixteen bytes", "x"],
+        &["more than sixteen byte", "sx"],
+        &["a", "b", "c", "d", "e"],
+    ];
     for (offset, set) in sets.iter().enumerate() {
         group.put(offset, Series::new(offset as u32, NOW, *set));
         // As if all of them had this hash, whose first slot is the last one.
         table.insert(0xffff_ffff << 32 | (offset + 1) as u64);
     }
     for (expected, set) in sets.iter().enumerate() {
-        let found = table.find(0xffff_ffff, *set).map(|(_, offset)| offset);
+        let found = find(&table, set);
         assert_eq!(found, Some(expected), "{set:?}");
     }
-    assert!(table.find(0xffff_ffff, &["ab", "cx", ""][..]).is_none());
+    assert_eq!(find(&table, &["ab", "cx", ""]), None);
+
+    fn find(table: &Table, tags: &[&str]) -> Option<usize> {
+        let found = match Words::of(tags) {
+            Some(words) => table.find_slot(0xffff_ffff, &words),
+            None => table.find_slot(0xffff_ffff, &Texts(tags)),
+        };
+        found.map(|(_, (_, offset))| offset)
+    }
 }
 
 #[test]
@@ -188,7 +203,10 @@ proptest! {
                 Step::Count(tags) => {
                     let values: Vec<&str> = tags.iter().map(String::as_str).collect();
                     let pin = Pin::new();
-                    let found = table.find(&*values, &pin).map(|(group, offset)| (Arc::clone(group), offset));
+                    let found = match Words::of(&*values) {
+                        Some(words) => table.find(&words, &pin),
+                        None => table.find(&Texts(&*values), &pin),
+                    };
                     prop_assert_eq!(found.is_some(), model.contains_key(&tags));
                     let found = table.find_or_create(&*values, &layout, thread, NOW);
                     let fits = model.contains_key(&tags) || model.len() < limit;
