@@ -16,14 +16,41 @@ pub struct Exemplar {
     pub value: f64,
     /// When it was taken.
     pub time: SystemTime,
-    /// Names and values of its labels: at most 128 characters together, as OpenMetrics allows. There is one,
-    /// `span_context`.
+    /// Names and values of its labels: at most 128 characters together, as OpenMetrics allows. They are `trace_id` and `span_id`
+    /// where the span's context is a W3C `traceparent`, and `span_context` where it is something else.
     pub labels: Vec<(String, String)>,
 }
 
 const LABEL: &str = "span_context";
+
+/// What leads to the span whose context has this text.
+fn labels(context: &str) -> impl Iterator<Item = (&'static str, &str)> {
+    let parts = trace_parent(context);
+    let other = parts.is_none().then_some((LABEL, context));
+    let parts = parts.map(|(trace, span)| [("trace_id", trace), ("span_id", span)]);
+    parts.into_iter().flatten().chain(other)
+}
+
+/// The trace and the span of a context that has the form of a W3C `traceparent`, `00-<32 digits>-<16 digits>-<2 digits>`: what traces are
+/// looked up by.
+fn trace_parent(context: &str) -> Option<(&str, &str)> {
+    let (parts, flags) = context.strip_prefix("00-")?.rsplit_once('-')?;
+    let (trace, span) = parts.split_once('-')?;
+    let is_hexadecimal = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_one = [(trace, 32), (span, 16), (flags, 2)]
+        .iter()
+        .all(|(part, length)| part.len() == *length && is_hexadecimal(part));
+    is_one.then_some((trace, span))
+}
+
 /// The text of a longer context is no exemplar: cut, it would lead nowhere.
 const MAXIMUM_CONTEXT_LENGTH: usize = 128 - LABEL.len();
+
+impl Exemplar {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().map(|(name, _)| name.as_str())
+    }
+}
 
 /// Where the last exemplar of a series or of a bucket is kept.
 #[derive(Debug, Default)]
@@ -53,16 +80,17 @@ impl ExemplarSlot {
         let text = text.as_str();
         match &mut *slot {
             // Written over what is there, so that nothing is allocated.
-            Some(Exemplar { value: last, time: last_time, labels }) => {
-                (*last, *last_time) = (value, time);
-                for (_, label) in labels {
-                    label.clear();
-                    label.push_str(text);
+            Some(last) if labels(text).map(|(name, _)| name).eq(last.names()) => {
+                (last.value, last.time) = (value, time);
+                for ((_, last), (_, label)) in last.labels.iter_mut().zip(labels(text)) {
+                    last.clear();
+                    last.push_str(label);
                 }
             }
-            empty => {
-                let labels = vec![(LABEL.to_owned(), text.to_owned())];
-                *empty = Some(Exemplar { value, time, labels });
+            other => {
+                let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+                let labels = labels(text).map(owned).collect();
+                *other = Some(Exemplar { value, time, labels });
             }
         }
     }
@@ -129,6 +157,27 @@ mod tests {
             Some("trace 1")
         );
         assert_eq!(text_after(&[Value::from("trace 1"), Value::from(7)]).as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_trace_parent_is_a_trace_and_a_span() {
+        let (trace, span) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        let parent = format!("00-{trace}-{span}-01");
+        let slot = ExemplarSlot::default();
+        let labels_after = |context: &str| {
+            slot.put(1.0, Value::from(context));
+            slot.read().unwrap().labels
+        };
+        let owned = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [owned("trace_id", trace), owned("span_id", span)];
+        assert_eq!(labels_after(&parent), expected);
+        assert_eq!(labels_after("a request"), [owned("span_context", "a request")]);
+        assert_eq!(labels_after(&parent), expected);
+        for other in
+            [&parent[1..], &parent[..54], &parent.replace('f', "x"), &parent.replace("-01", "_01")]
+        {
+            assert_eq!(labels_after(other), [owned("span_context", other)]);
+        }
     }
 
     #[test]
