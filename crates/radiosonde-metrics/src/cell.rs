@@ -81,13 +81,16 @@ impl Layout {
 /// The cells of a group of series, for each thread that wrote to one of them.
 ///
 /// The first thread to write has the block `own`, which is there from the start; with only one writing thread there is
-/// no other. A last value has one cell for all threads: the last one wins.
+/// no other. The second one's is found nearly as quickly. A last value has one cell for all threads: the last one wins.
 #[derive(Debug)]
 pub(crate) struct Cells {
     /// The number of the thread that writes to `own`, or [`NOBODY`].
     home: AtomicU32,
+    /// The number of the thread that writes to `next`, or [`NOBODY`].
+    second: AtomicU32,
     width: u32,
     own: Block,
+    next: OnceLock<Block>,
     others: OnceLock<Box<Others>>,
 }
 
@@ -98,8 +101,10 @@ impl Cells {
         let width = layout.width();
         Self {
             home: AtomicU32::new(NOBODY),
+            second: AtomicU32::new(NOBODY),
             width: width as u32,
             own: Block::new(width, layout.empty(), layout.exponential),
+            next: OnceLock::new(),
             others: OnceLock::new(),
         }
     }
@@ -180,6 +185,15 @@ impl Cells {
         if self.home.load(Relaxed) == slot.number() {
             return &self.own;
         }
+        let next = self.next.get().filter(|_| self.second.load(Relaxed) == slot.number());
+        match next {
+            Some(next) => next,
+            None => self.other_block(slot),
+        }
+    }
+
+    #[inline(never)]
+    fn other_block(&self, slot: Slot) -> &Block {
         match self.others.get().and_then(|others| others.get(slot)) {
             Some(block) => block,
             None => self.first_block(slot),
@@ -193,8 +207,11 @@ impl Cells {
         if self.home.compare_exchange(NOBODY, slot.number(), AcqRel, Relaxed).is_ok() {
             return &self.own;
         }
-        let others = self.others.get_or_init(Box::default);
-        others.get_or_init(slot, || Block::new(self.width as usize, 0, self.has_exponential()))
+        let block = || Block::new(self.width as usize, 0, self.has_exponential());
+        if self.second.compare_exchange(NOBODY, slot.number(), AcqRel, Relaxed).is_ok() {
+            return self.next.get_or_init(block);
+        }
+        self.others.get_or_init(Box::default).get_or_init(slot, block)
     }
 
     /// Whether histograms have exponential buckets, too.
@@ -204,7 +221,7 @@ impl Cells {
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {
         let others = self.others.get().into_iter().flat_map(|others| others.iter());
-        std::iter::once(&self.own).chain(others)
+        std::iter::once(&self.own).chain(self.next.get()).chain(others)
     }
 
     /// How many events the counter with this offset counted.
@@ -216,11 +233,11 @@ impl Cells {
     /// What the sum or the last value with this offset is, or `None` while a last value was never set.
     pub(crate) fn read_number(&self, offset: usize) -> Option<f64> {
         let own = self.own.cell(1, offset)[0].load(Relaxed);
-        let Some(others) = self.others.get() else {
+        if self.next.get().is_none() {
             return (own != NEVER).then(|| f64::from_bits(own));
-        };
-        let other = |block: &Block| f64::from_bits(block.cell(1, offset)[0].load(Relaxed));
-        let sum = f64::from_bits(own) + others.iter().map(other).sum::<f64>();
+        }
+        let number = |block: &Block| f64::from_bits(block.cell(1, offset)[0].load(Relaxed));
+        let sum = self.blocks().map(number).sum::<f64>();
         // Each thread's sum is finite; what they come to together is kept so, too.
         Some(sum.clamp(f64::MIN, f64::MAX))
     }
@@ -339,7 +356,7 @@ impl Block {
     }
 }
 
-/// The blocks of all threads but the first, found by the threads' numbers.
+/// The blocks of all threads but the first two, found by the threads' numbers.
 #[derive(Debug, Default)]
 struct Others {
     first: [OnceLock<Block>; FIRST],
