@@ -48,8 +48,25 @@ impl Measurement {
         Self::on_bus(name, move |_| function())
     }
 
-    /// A measurement that executes its events on the poller's bus.
-    pub(crate) fn on_bus<E: fmt::Display>(
+    /// A measurement that can fail and executes its events on the [poller's bus](crate::Builder::bus), which it is given: for
+    /// crates that have measurements ready.
+    ///
+    /// ```
+    /// use radiosonde::{Bus, EventName, Value};
+    /// use radiosonde_poller::{Measurement, Poller};
+    ///
+    /// static QUEUE: EventName = EventName::from_static("shop.queue");
+    /// let queue = Measurement::on_bus("shop.queue", |bus| {
+    ///     bus.execute(&QUEUE, &[("length", Value::from(3))], &[]);
+    ///     Ok::<(), String>(())
+    /// });
+    ///
+    /// let bus = Bus::new();
+    /// bus.attach("length", "shop.queue", |event| assert!(event.measurement("length") == 3))?;
+    /// Poller::builder().manual().bus(&bus).measurements([queue]).start()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_bus<E: fmt::Display>(
         name: impl Into<String>,
         mut function: impl FnMut(&Bus) -> Result<(), E> + Send + 'static,
     ) -> Self {

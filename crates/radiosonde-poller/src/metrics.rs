@@ -2,7 +2,7 @@
 
 use std::io;
 
-use radiosonde_metrics::{Metric, last_value, sum};
+use radiosonde_metrics::{Definitions, Metric, last_value, sum};
 
 use crate::build_info::{RUSTC, TARGET, UNKNOWN};
 use crate::process::system;
@@ -32,8 +32,7 @@ use crate::process::system;
 /// assert_eq!(store.metrics().len(), 10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use]
-pub fn process_metrics() -> Vec<Metric> {
+pub fn process_metrics() -> Definitions {
     let metric = |(metric, read): (Metric, Read)| {
         metric.callback(move |observe| {
             let _what_cannot_be_read_is_not_there = read(observe);

@@ -165,6 +165,28 @@ impl DeclaredEvent {
         self.0.name()
     }
 
+    /// Whether anybody is attached to it on the global bus, at the cost of one load: for what is to be prepared long before the event.
+    ///
+    /// ```
+    /// # mod events {
+    /// #     radiosonde::declare! {
+    /// #         /// All of them.
+    /// #         pub static EVENTS;
+    /// #         /// A batch has been worked off.
+    /// #         pub event BATCH = "declared.enabled.batch" { measurements: { count }, metadata: {} }
+    /// #     }
+    /// # }
+    /// assert!(!events::BATCH.is_enabled());
+    /// radiosonde::attach("batches", "declared.enabled.batch", |_event| {})?;
+    /// assert!(events::BATCH.is_enabled());
+    /// # Ok::<(), radiosonde::AttachError>(())
+    /// ```
+    #[inline(always)]
+    #[must_use]
+    pub fn is_enabled(&'static self) -> bool {
+        self.0.is_enabled()
+    }
+
     #[inline(always)]
     pub(crate) const fn site(&self) -> &Site {
         &self.0

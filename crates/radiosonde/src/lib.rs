@@ -269,6 +269,7 @@ mod value;
 pub use crate::bus::{Bus, global};
 pub use crate::capture::{Capture, CaptureTimeout, InScope, Scope, capture};
 pub use crate::catalogue::Catalogue;
+pub use crate::clock::monotonic_time;
 pub use crate::context::{InSpan, SpanContext};
 pub use crate::convert::{ToMeasurement, ToValue};
 pub use crate::declare::{

@@ -14,12 +14,6 @@ pub use std::result::Result::{Err, Ok};
 pub use std::str::from_utf8;
 pub use std::{compile_error, concat, stringify};
 
-/// For the benchmarks, which measure it beside the standard library's clock.
-#[must_use]
-pub fn monotonic_time() -> u64 {
-    crate::clock::monotonic_time()
-}
-
 #[inline(always)]
 pub fn measurement<T: ToMeasurement + ?Sized>(value: &T) -> Value<'_> {
     value.to_value()

@@ -11,8 +11,11 @@ use radiosonde_metrics::{Buckets, Metric, exponential};
 
 /// Every metric on the page.
 pub(crate) fn metrics() -> Vec<Metric> {
-    let process = radiosonde_poller::process_metrics();
-    [atlas::metrics(), tuist::metrics(), storage::metrics(), http::metrics(), process].concat()
+    [atlas::metrics(), tuist::metrics(), storage::metrics(), http::metrics()]
+        .into_iter()
+        .flatten()
+        .chain(radiosonde_poller::process_metrics())
+        .collect()
 }
 
 /// The bounds that Tuist has for milliseconds and bytes alike.

@@ -13,6 +13,9 @@ const SHARED: [&str; 3] = ["radiosonde-metrics", "radiosonde-poller", "radiosond
 /// What the bus itself stands on, and what else finds things without waiting.
 const FOUNDATION: &str = "radiosonde-snapshot";
 
+/// What those that hand spans on to other processes share; it knows the bus alone.
+const TRACE_CONTEXT: &str = "radiosonde-trace-context";
+
 /// Among what is shared, the poller alone knows another one: it defines metrics of what it measures.
 const POLLER_KNOWS: (&str, &str) = ("radiosonde-poller", "radiosonde-metrics");
 
@@ -32,7 +35,10 @@ fn dependencies_point_at_the_bus() {
             *dependency == FOUNDATION && (name == "radiosonde" || SHARED.contains(&name))
                 || name != "radiosonde"
                     && (*dependency == "radiosonde"
-                        || (SHARED.contains(dependency) && !SHARED.contains(&name))
+                        || (SHARED.contains(dependency)
+                            && !SHARED.contains(&name)
+                            && name != TRACE_CONTEXT)
+                        || (*dependency == TRACE_CONTEXT && !SHARED.contains(&name))
                         || (name, *dependency) == POLLER_KNOWS)
         };
         own.filter(|dependency| !is_allowed(dependency))

@@ -3,6 +3,7 @@
 mod contract;
 mod dependencies;
 mod documents;
+mod instrumentation;
 mod manifests;
 mod sources;
 

@@ -1,0 +1,3 @@
+//! What it costs to poll runtimes and to measure tasks.
+
+fn main() {}
