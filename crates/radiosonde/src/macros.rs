@@ -86,8 +86,50 @@ macro_rules! execute {
 /// let number = span!(parent: context, "db.decode", { table, rows: 3 }).run(|_span| 42);
 /// assert_eq!(number, 42);
 /// ```
+///
+/// A span's context is made for it; `context:` gives it one, as the key `telemetry_span_context` among its metadata does, and is not
+/// borrowed: with it a span can outlive what its context was made of.
+///
+/// ```
+/// use radiosonde::{Span, SpanContext, ToValue, capture, span};
+///
+/// fn start(request: &str) -> Span<'static> {
+///     span!(context: SpanContext::new(request.to_owned()), "request.handle", { method: "GET" })
+/// }
+///
+/// let capture = capture(["request.handle.*"]);
+/// start("r-17").stop();
+/// assert_eq!(capture.events()[1].metadata("telemetry_span_context"), "r-17");
+/// ```
 #[macro_export]
 macro_rules! span {
+    (parent: $parent:expr, context: $context:expr, $span:literal $(, { $($metadata:tt)* })? $(,)?) => {{
+        // In a block of its own: the caller's values must not see it, whatever they are called.
+        let site: &'static $crate::__private::SpanSite = {
+            static SITE: $crate::__private::SpanSite = $crate::__private::SpanSite::new(
+                $crate::EventName::from_static($crate::__private::concat!($span, ".start")),
+                $crate::EventName::from_static($crate::__private::concat!($span, ".stop")),
+                $crate::EventName::from_static($crate::__private::concat!($span, ".exception")),
+            );
+            &SITE
+        };
+        $crate::span!(parent: $parent, context: $context, site, { $($($metadata)*)? })
+    }};
+    (parent: $parent:expr, context: $context:expr, $span:expr $(, { $($metadata:tt)* })? $(,)?) => {{
+        $crate::__check_keys!($($($metadata)*)?);
+        match $crate::__private::Startable::source(&$span) {
+            $crate::__private::Some(source) => $crate::Span::start_with(
+                source,
+                $crate::__private::Into::into($parent),
+                $crate::__private::Into::into($context),
+                $crate::__fields!(lasting $($($metadata)*)?),
+            ),
+            $crate::__private::None => $crate::Span::disabled(),
+        }
+    }};
+    (context: $context:expr, $($rest:tt)*) => {
+        $crate::span!(parent: $crate::__private::None, context: $context, $($rest)*)
+    };
     (parent: $parent:expr, $span:literal $(, { $($metadata:tt)* })? $(,)?) => {{
         $crate::__check_keys!($($($metadata)*)?);
         // In a block of its own: the caller's values must not see it, whatever they are called.

@@ -186,6 +186,13 @@ impl Startable for &&SpanName {
     }
 }
 
+impl Startable for &&'static SpanSite {
+    #[inline(always)]
+    fn source(self) -> Option<Source> {
+        self.is_enabled().then_some(Source::Site(self))
+    }
+}
+
 impl Startable for &'static DeclaredSpan {
     #[inline(always)]
     fn source(self) -> Option<Source> {

@@ -309,11 +309,24 @@ impl<'a> Span<'a> {
         given: Option<usize>,
         metadata: [Field<'a>; N],
     ) -> Self {
-        let started = clock::monotonic_time();
         let context = match given.and_then(|index| metadata.get(index)) {
-            None | Some((_, Value::Null)) => SpanContext::generate(),
-            Some(&(_, value)) => SpanContext::given(value),
+            None | Some((_, Value::Null)) => None,
+            Some(&(_, value)) => Some(SpanContext::given(value)),
         };
+        Self::start_with(source, parent, context, metadata)
+    }
+
+    /// Starts a span whose context is made already, and not among the fields.
+    #[doc(hidden)]
+    #[inline]
+    pub fn start_with<const N: usize>(
+        source: Source,
+        parent: Option<SpanContext>,
+        context: Option<SpanContext>,
+        metadata: [Field<'a>; N],
+    ) -> Self {
+        let started = clock::monotonic_time();
+        let context = context.unwrap_or_else(SpanContext::generate);
         let parent = parent.or_else(SpanContext::current);
         let times = [
             ("monotonic_time", Value::U64(started)),

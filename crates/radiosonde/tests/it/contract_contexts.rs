@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
-use radiosonde::{Capture, OwnedEvent, SpanContext, ToValue, Value, capture, span};
+use radiosonde::{Capture, OwnedEvent, Span, SpanContext, SpanName, ToValue, Value, capture, span};
 
 const CONTEXT: &str = "telemetry_span_context";
 const PARENT: &str = "telemetry_parent_span_context";
@@ -132,6 +132,29 @@ fn a_span_takes_the_parent_it_is_given() {
     assert_eq!(starts.len(), 4);
     assert!(starts[2].metadata(PARENT) == starts[0].metadata(CONTEXT));
     assert!(starts[3].metadata(PARENT) == starts[0].metadata(CONTEXT));
+}
+
+#[test]
+fn a_context_given_beside_the_metadata_is_on_all_events_and_not_borrowed() {
+    let capture = capture(["contexts.beside.*"]);
+    let start = |id: String| -> Span<'static> {
+        span!(parent: SpanContext::new("r-1"), context: SpanContext::new(id), "contexts.beside", { number: 1 })
+    };
+    start(String::from("r-2")).stop();
+    let name = SpanName::new("contexts.beside").unwrap();
+    span!(context: SpanContext::new("r-3"), name).run(|_| {
+        assert_eq!(SpanContext::current(), Some(SpanContext::new("r-3")));
+    });
+    let seen: Vec<_> =
+        capture.events().iter().map(|event| event.metadata(CONTEXT).to_string()).collect();
+    assert_eq!(seen, ["r-2", "r-2", "r-3", "r-3"]);
+    assert!(capture.events()[1].metadata(PARENT) == "r-1");
+    let unheard = span!(context: unreachable("nobody listens"), "contexts.beside.unheard");
+    assert!(!unheard.is_enabled());
+}
+
+fn unreachable(why: &str) -> SpanContext {
+    panic!("made although {why}")
 }
 
 #[test]
