@@ -14,7 +14,6 @@ impl Metric {
     /// assert_eq!(requests.event_patterns()[0].to_string(), "http.server.request.stop");
     /// ```
     pub fn rename(mut self, name: impl Into<String>) -> Self {
-        (self.named_events, self.named_measurement) = (true, true);
         self.name = name.into();
         self
     }
