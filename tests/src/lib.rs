@@ -29,6 +29,7 @@ documents! {
     coming_from_tracing_and_metrics: "../../docs/src/guides/coming-from-tracing-and-metrics.md",
     prometheus: "../../docs/src/reporters/prometheus.md",
     tokio: "../../docs/src/instrumentation/tokio.md",
+    tower: "../../docs/src/instrumentation/tower.md",
     trace_context: "../../docs/src/instrumentation/trace-context.md",
     design: "../../docs/src/design.md",
 }

@@ -16,12 +16,20 @@ type Crate = (&'static str, &'static [&'static Declaration], Definitions);
 
 /// One line for each crate.
 fn instrumentation() -> Vec<Crate> {
-    vec![("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics())]
+    vec![
+        ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
+        ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
+    ]
 }
 
 fn tokio_metrics() -> Definitions {
     let runtime = radiosonde_tokio::runtime_metrics::<&str>([]);
     runtime.into_iter().chain(radiosonde_tokio::task_metrics([])).collect()
+}
+
+fn tower_metrics() -> Definitions {
+    let server = radiosonde_tower::TelemetryLayer::new().metrics();
+    server.into_iter().chain(radiosonde_tower::websocket::metrics()).collect()
 }
 
 fn page_of(name: &str) -> String {

@@ -83,6 +83,7 @@ impl Messages {
     }
 }
 
+#[derive(Clone, Copy)]
 enum MessageKind {
     Data,
     Close(u32),

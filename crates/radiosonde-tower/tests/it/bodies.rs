@@ -144,12 +144,13 @@ async fn the_layer_hides_nothing_of_what_a_body_says_of_itself() {
     use http_body::Body as _;
     use tower::{Layer, ServiceExt, service_fn};
 
-    let service = service_fn(|request: http::Request<radiosonde_tower::RequestBody<Body>>| async move {
-        assert_eq!(request.body().size_hint().exact(), Some(4));
-        assert!(!request.body().is_end_stream());
-        let frames = [Ok::<_, Infallible>(Frame::data(Bytes::from("x")))];
-        Ok::<_, Infallible>(Response::new(StreamBody::new(futures_util::stream::iter(frames))))
-    });
+    let service =
+        service_fn(|request: http::Request<radiosonde_tower::RequestBody<Body>>| async move {
+            assert_eq!(request.body().size_hint().exact(), Some(4));
+            assert!(!request.body().is_end_stream());
+            let frames = [Ok::<_, Infallible>(Frame::data(Bytes::from("x")))];
+            Ok::<_, Infallible>(Response::new(StreamBody::new(futures_util::stream::iter(frames))))
+        });
     let request = http::Request::new(Body::from("ping"));
     let body = TelemetryLayer::new().layer(service).oneshot(request).await.unwrap().into_body();
     assert!(!body.is_end_stream() && body.size_hint().exact().is_none());
