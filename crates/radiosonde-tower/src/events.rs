@@ -6,7 +6,7 @@ radiosonde::declare! {
 
     /// One request, from when the layer is given it until its response has ended: with the last byte of the body, or with the head where
     /// no body follows. An exception is of kind `cancelled` if the client went away or the handler was dropped, `panic` if the handler or the
-    /// body panicked, and `error` if either failed without a response.
+    /// body panicked, and `error` if either failed.
     pub span REQUEST = "http.server.request" {
         measurements: {
             /// How long it took until the handler had made the head of the response.
