@@ -166,7 +166,10 @@ impl Sink<Message> for MeasuredWebSocket {
     }
 
     fn poll_close(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.get_mut().socket).poll_close(task)
+        let this = self.get_mut();
+        // This sends a close frame without a code, unless there was one.
+        this.messages.closed(NO_STATUS);
+        Pin::new(&mut this.socket).poll_close(task)
     }
 }
 

@@ -72,6 +72,29 @@ async fn a_streamed_body_ends_the_span_with_its_last_frame() {
     assert!(stop.measurement("head_duration").as_u64() < stop.measurement("duration").as_u64());
 }
 
+#[tokio::test]
+async fn a_body_that_says_that_it_is_at_its_end_need_not_be_asked_for_more_nor_dropped() {
+    use tower::{Layer, ServiceExt, service_fn};
+
+    for (text, frames) in [("", 0), ("text", 1)] {
+        let capture = record();
+        let layer = TelemetryLayer::new();
+        let service = service_fn(|_| async {
+            Ok::<_, Infallible>(Response::new(http_body_util::Full::new(Bytes::from(text))))
+        });
+        let request = http::Request::new(Body::empty());
+        let mut body = layer.layer(service).oneshot(request).await.unwrap().into_body();
+        for _ in 0..frames {
+            assert!(ended(&capture).is_empty() && layer.in_flight() == 1);
+            body.frame().await.unwrap().unwrap();
+        }
+        assert_eq!(ended(&capture).iter().map(phase).collect::<Vec<_>>(), ["stop"]);
+        assert_eq!(layer.in_flight(), 0);
+        drop(body);
+        assert_eq!(ended(&capture).len(), 1, "once");
+    }
+}
+
 /// The server takes as many bytes as were announced, by the body or by the handler, and drops the body without asking on.
 #[tokio::test]
 async fn a_body_that_was_read_to_its_announced_length_is_not_cancelled() {

@@ -1,5 +1,9 @@
 //! Real servers and real clients over loopback sockets.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests say what went wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests say what went wrong by panicking"
+)]
 
 mod bodies;
 mod connections;

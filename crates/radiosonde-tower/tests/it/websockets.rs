@@ -26,9 +26,10 @@ type Client = WebSocketStream<TcpStream>;
 static TURN: Mutex<()> = Mutex::const_new(());
 
 async fn echo(mut socket: MeasuredWebSocket) {
+    // To the very end, which is behind the close frame.
     while let Some(Ok(message)) = socket.recv().await {
-        if socket.send(message).await.is_err() {
-            break;
+        if matches!(message, Message::Text(_)) {
+            socket.send(message).await.unwrap();
         }
     }
 }
@@ -119,7 +120,7 @@ async fn the_session_is_current_while_it_runs_and_the_first_to_close_says_how() 
     while client.next().await.is_some() {}
     let stop = session(&capture).await;
     assert!(stop.metadata("telemetry_span_context") == trace.as_str());
-    assert!(stop.measurement("sent") == 1);
+    assert!(stop.measurement("sent") == 1 && stop.metadata("close") == "no_status");
 }
 
 #[tokio::test]
