@@ -318,7 +318,7 @@ impl<'a> Span<'a> {
 
     /// Starts a span whose context is made already, and not among the fields.
     #[doc(hidden)]
-    #[inline]
+    #[inline(always)]
     pub fn start_with<const N: usize>(
         source: Source,
         parent: Option<SpanContext>,
