@@ -54,7 +54,8 @@ impl Metric {
         self
     }
 
-    /// Exports another unit: the measurements, the bounds of the buckets, and the name, where its last segment is the unit.
+    /// Exports another unit: the measurements, the bounds of the buckets, and the name, where its last segment is the unit, a
+    /// `total` after it aside.
     ///
     /// ```
     /// use radiosonde_metrics::Unit::{Millisecond, Nanosecond, Second};
@@ -87,9 +88,13 @@ impl Metric {
         if let Some(buckets) = &mut self.buckets {
             buckets.convert(conversion);
         }
-        match self.name.strip_suffix(exported.as_str()) {
+        let (name, total) = match self.name.strip_suffix(".total") {
+            Some(name) => (name, ".total"),
+            None => (self.name.as_str(), ""),
+        };
+        match name.strip_suffix(exported.as_str()) {
             Some(rest) if rest.ends_with('.') => {
-                let name = format!("{rest}{unit}");
+                let name = format!("{rest}{unit}{total}");
                 self.rename(name)
             }
             _ => self,
@@ -113,6 +118,13 @@ mod tests {
         assert_eq!(metric.event_patterns()[0].to_string(), "cache.upload");
         assert!(matches!(&metric.measurement, Measurement::Key(key, _) if key == "size"));
         assert_eq!(metric.name(), "uploaded.bytes.total");
+    }
+
+    #[test]
+    fn a_name_says_nothing_else_of_a_metric_than_that() {
+        let renamed = last_value("pool.size").callback(|_| {}).rename("shop.pool.size");
+        assert_eq!(problems(renamed), "");
+        assert_eq!(problems(counter("a.b.count").rename("a.total")), "");
     }
 
     #[test]
@@ -142,6 +154,8 @@ mod tests {
         let metric = metric.in_unit(Kilobyte);
         assert_eq!(metric.name(), "cache.upload.kilobytes");
         assert_eq!(metric.conversion.map(|conversion| conversion.apply(2_500.0)), Some(2.5));
+        let metric = sum("a.busy.seconds.total").unit(Nanosecond, Second).in_unit(Millisecond);
+        assert_eq!(metric.name(), "a.busy.milliseconds.total");
         // There and back, and a name that does not say the unit.
         let metric = distribution("a.b.seconds_of_work").unit(Nanosecond, Second).buckets([0.1]);
         let metric = metric.in_unit(Millisecond).in_unit(Second);

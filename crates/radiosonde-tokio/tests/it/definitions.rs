@@ -1,0 +1,50 @@
+//! The definitions as applications change them.
+
+use std::time::Duration;
+
+use radiosonde_metrics::Unit::Millisecond;
+use radiosonde_metrics::{Metric, SeriesValue, Store};
+use radiosonde_tokio::{TaskKind, runtime_metrics, task_metrics};
+
+use crate::{current_thread, number};
+
+#[test]
+fn the_definitions_are_accepted_together_and_have_descriptions() {
+    static KIND: TaskKind = TaskKind::new("it.accepted");
+    let runtime = current_thread();
+    let metrics: Vec<Metric> = runtime_metrics([("main", runtime.handle().clone())])
+        .into_iter()
+        .chain(task_metrics([&KIND]))
+        .collect();
+    assert!(metrics.iter().all(|metric| !metric.description_text().is_empty()));
+    Store::new(metrics).unwrap();
+}
+
+#[test]
+fn names_tags_units_and_buckets_can_be_changed() {
+    static KIND: TaskKind = TaskKind::new("it.changed");
+    const DURATION: &str = "tokio.task.duration.seconds";
+    let metrics = task_metrics([&KIND])
+        .change(DURATION, |metric| metric.without_tags(["outcome"]).tags(["tenant"]))
+        .change("tokio.tasks.alive", |metric| metric.rename("tasks"))
+        .remove("tokio.task.idle.seconds.total")
+        .in_unit(Millisecond)
+        .prefix("shop");
+    let find = |name: &str| metrics.iter().find(|metric| metric.name() == name).cloned();
+    let duration = find("shop.tokio.task.duration.milliseconds").unwrap();
+    assert!(duration.tag_names().eq(["task", "tenant"]));
+    assert_eq!(duration.bucket_bounds()[..3], [1.0, 4.0, 16.0]);
+    assert!(find("shop.tokio.task.scheduled.milliseconds.total").is_some());
+    assert!(find("shop.tokio.task.idle.milliseconds.total").is_none());
+
+    let store = Store::new(metrics).unwrap();
+    let _attached = store.attach(radiosonde::global()).unwrap();
+    let task = KIND.instrument(async { std::thread::sleep(Duration::from_millis(2)) });
+    let snapshot = store.snapshot();
+    assert_eq!(snapshot.value("shop.tasks", &["it.changed"]), Some(SeriesValue::Number(1.0)));
+    current_thread().block_on(task);
+    let snapshot = store.snapshot();
+    let duration = snapshot.value("shop.tokio.task.duration.milliseconds", &["it.changed", ""]);
+    assert!(duration.is_some());
+    assert!(number(&store, "shop.tokio.task.poll.milliseconds.total", &["it.changed"]) >= 2.0);
+}
