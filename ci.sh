@@ -37,6 +37,13 @@ unpack() {
     echo "$directory/$program"
 }
 
+# What builds C code, such as jemalloc.
+has_make() {
+    command -v make >/dev/null || as_root apt-get install --yes make >&2 || {
+        as_root apt-get update && as_root apt-get install --yes make
+    } >&2
+}
+
 library_crates() { for manifest in crates/*/Cargo.toml; do basename "$(dirname "$manifest")"; done; }
 
 step_fmt() { cargo fmt --all --check; }
@@ -57,6 +64,15 @@ step_test() {
     fi
     # loom explores too much for a build without optimisation: it has a step of its own.
     cargo test --workspace --exclude radiosonde-loom --locked
+    # Of some things tokio tells in such builds alone.
+    RUSTFLAGS="--cfg tokio_unstable" cargo test --locked --target-dir "$target/unstable" --package radiosonde-tokio --all-features
+    # In a program of its own, whose allocator is jemalloc.
+    if has_make; then
+        cargo test --locked --package radiosonde-tests --features jemalloc --test allocator
+        cargo test --locked --package radiosonde-poller --features jemalloc --doc allocator
+    else
+        without "jemalloc was not built, and its metrics were not tested: there is no make and none could be installed (apt-get install make)"
+    fi
 }
 
 step_docs() {
@@ -83,6 +99,10 @@ step_forge() {
 step_features() {
     for crate in $(library_crates); do
         cargo check --quiet --locked --package "$crate" --no-default-features
+        if [ "$crate" = radiosonde-poller ] && ! has_make; then
+            without "all features of $crate together: there is no make and none could be installed (apt-get install make)"
+            continue
+        fi
         cargo check --quiet --locked --package "$crate" --all-features
     done
 }

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "jemalloc")]
+mod allocator;
 mod build_info;
 #[cfg(any(not(target_os = "linux"), test))]
 mod elsewhere;
@@ -15,6 +17,8 @@ mod process;
 mod schedule;
 mod threads;
 
+#[cfg(feature = "jemalloc")]
+pub use allocator::allocator_metrics;
 pub use build_info::build_info;
 pub use error::{OptionProblem, ShutdownTimeout, StartError};
 pub use measurement::{Measurement, MeasurementInfo, MeasurementState, OnFailure};

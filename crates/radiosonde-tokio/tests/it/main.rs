@@ -1,4 +1,5 @@
 //! Runtimes of tokio and their tasks, measured from outside, as an application does.
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
 mod definitions;
 mod runtimes;

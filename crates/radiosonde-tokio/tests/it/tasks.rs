@@ -190,7 +190,7 @@ fn the_totals_of_a_kind_are_those_of_its_tasks_whoever_polls_and_wakes_them() {
     let (notify, scope) = (Arc::new(Notify::new()), capture.scope());
     let tasks: Vec<_> = (0..TASKS)
         .map(|index| {
-            let (notify, scope) = (notify.clone(), scope.clone());
+            let notify = notify.clone();
             runtime.spawn(scope.instrument(KIND.instrument(async move {
                 for _ in 0..20 {
                     notify.notify_one();
