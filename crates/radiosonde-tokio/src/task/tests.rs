@@ -332,11 +332,36 @@ fn somebody_asks_later() {
     assert!(poll(task.as_mut()).is_ready());
     assert_eq!(measurements(&capture.events()[0]), [None; 7], "it was not measured throughout");
     drop(capture);
+    nobody_asks_for_a_while();
     static AFTERWARDS: TaskKind = TaskKind::new("test.afterwards");
     let readings = READINGS.get();
     assert!(poll(pin!(AFTERWARDS.instrument(async {}))).is_ready());
     assert_eq!(READINGS.get(), readings, "nobody asks any more");
+    let slow_polls = radiosonde::capture(["tokio.task.slow_poll"]);
+    static SLOW: TaskKind = TaskKind::new("test.slow_alone");
+    assert!(poll(pin!(SLOW.instrument(async { pass(SLOW.slow_poll + 1) }))).is_ready());
+    assert_eq!(slow_polls.events().len(), 1, "one of the two events is enough");
+    drop(slow_polls);
+    let readings = READINGS.get();
     let _metrics = task_metrics([&AFTERWARDS]);
     assert!(poll(pin!(AFTERWARDS.instrument(async {}))).is_ready());
     assert_eq!(READINGS.get(), readings + 3, "whoever has its metrics does");
+}
+
+fn nobody_asks_for_a_while() {
+    static KIND: TaskKind = TaskKind::new("test.for_a_while");
+    let waker = Cell::new(None);
+    let first = capture(["tokio.task.end"]);
+    let mut task = pin!(KIND.instrument(taking([1, 2, 3, 4], &waker)));
+    assert!(poll(task.as_mut()).is_pending());
+    drop(first);
+    pass(10);
+    assert!(poll(task.as_mut()).is_pending());
+    let capture = capture(["tokio.task.end"]);
+    pass(10);
+    assert!(poll(task.as_mut()).is_pending());
+    let polled = Polled { polls: 2, slow_polls: 0, poll: 1 + 3, scheduled: 0, idle: 0 };
+    assert_eq!(KIND.totals.polled(), polled, "from when it was woken is not known");
+    assert!(poll(task.as_mut()).is_ready());
+    assert_eq!(measurements(&capture.events()[0])[0], None, "it was not measured throughout");
 }

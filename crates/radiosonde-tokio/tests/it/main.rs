@@ -13,7 +13,7 @@ use radiosonde_metrics::{SeriesValue, Store};
 use tokio::runtime::{Builder, Runtime};
 
 /// For what comes sooner or later; nobody waits that long unless it does not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()

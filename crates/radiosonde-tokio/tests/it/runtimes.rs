@@ -29,17 +29,18 @@ fn workers_and_alive_tasks_are_those_of_each_runtime() {
 fn what_is_spawned_from_outside_waits_in_the_global_queue() {
     let runtime = current_thread();
     let store = Store::new(runtime_metrics([("main", runtime.handle().clone())])).unwrap();
+    let read = |metric| number(&store, metric, &["main"]);
     // Nobody runs it yet.
     for _ in 0..7 {
-        runtime.spawn(async {});
+        runtime.spawn(pending::<()>());
     }
-    assert_eq!(number(&store, "tokio.global_queue_depth", &["main"]), 7.0);
+    assert_eq!((read("tokio.global_queue_depth"), read("tokio.alive_tasks")), (7.0, 7.0));
     runtime.block_on(async {
-        while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+        while runtime.metrics().global_queue_depth() > 0 {
             tokio::task::yield_now().await;
         }
     });
-    assert_eq!(number(&store, "tokio.global_queue_depth", &["main"]), 0.0);
+    assert_eq!((read("tokio.global_queue_depth"), read("tokio.alive_tasks")), (0.0, 7.0));
 }
 
 #[test]
@@ -66,6 +67,8 @@ fn workers_that_have_nothing_to_do_are_parked_and_the_others_are_busy() {
     assert!(busy.iter().any(|busy| *busy > 0.0), "{busy:?}");
     let later = of_workers("tokio.worker.parks.total");
     assert!(later.iter().sum::<f64>() > parks.iter().sum(), "{parks:?} {later:?}");
+    let told = [0, 1].map(|worker| runtime.metrics().worker_park_count(worker) as f64);
+    assert_eq!(later, told);
 }
 
 #[test]

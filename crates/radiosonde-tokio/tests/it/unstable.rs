@@ -108,9 +108,9 @@ fn polls_by_time_are_there_where_the_runtime_keeps_a_histogram() {
     let store = Store::new(runtime_metrics(handles)).unwrap();
     for runtime in [&with, &without] {
         runtime.block_on(async {
-            tokio::spawn(async { std::thread::sleep(std::time::Duration::from_millis(3)) })
-                .await
-                .unwrap();
+            let slow = || std::thread::sleep(std::time::Duration::from_millis(3));
+            tokio::spawn(async move { slow() }).await.unwrap();
+            tokio::spawn(async {}).await.unwrap();
         });
     }
     let polls = number(&store, "tokio.worker.polls.total", &["with", "0"]);
@@ -154,7 +154,9 @@ fn the_io_driver_tells_of_its_file_descriptors() {
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let connect = tokio::net::TcpStream::connect(listener.local_addr().unwrap());
         let (connected, accepted) = tokio::join!(connect, listener.accept());
-        drop((connected.unwrap(), accepted.unwrap()));
+        let open = (connected.unwrap(), accepted.unwrap());
+        assert_eq!(read("tokio.io_driver.deregistered_fds.total"), 0.0);
+        drop(open);
     });
     assert_eq!(read("tokio.io_driver.registered_fds.total") - before, 3.0);
     assert_eq!(read("tokio.io_driver.deregistered_fds.total"), 3.0);
