@@ -5,7 +5,8 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use radiosonde_metrics::Store;
@@ -14,9 +15,9 @@ use radiosonde_tokio::{TaskKind, runtime_measurement, runtime_metrics, task_metr
 use tokio::runtime::{Builder, Runtime};
 use tokio_metrics::TaskMonitor;
 
-const READINGS: u32 = 2_000;
-const ROUNDS: usize = 21;
-const TASKS: u32 = 200;
+const ROUNDS: usize = 40;
+const READINGS: u32 = 50;
+const TASKS: u32 = 50;
 const POLLS: u32 = 1_000;
 
 static UNASKED: TaskKind = TaskKind::new("cost.unasked");
@@ -68,9 +69,21 @@ fn poll_as_events(runtime: &Runtime) -> Result<(), Box<dyn Error>> {
 }
 
 fn tell(what: &str, mut work: impl FnMut()) {
+    let mut times = (0..ROUNDS).map(|_| seconds(READINGS, &mut work)).collect();
+    println!("{what:<50} {:8.1}", quartile(&mut times) * 1e6);
+}
+
+/// How long it takes each time.
+fn seconds(times: u32, work: &mut dyn FnMut()) -> f64 {
     let start = Instant::now();
-    (0..READINGS).for_each(|_| work());
-    println!("{what:<50} {:8.1}", start.elapsed().as_secs_f64() * 1e6 / f64::from(READINGS));
+    (0..times).for_each(|_| work());
+    start.elapsed().as_secs_f64() / f64::from(times)
+}
+
+/// What a quarter of the rounds stay below: those in which the machine did little else.
+fn quartile(times: &mut Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 4]
 }
 
 /// A future that is pending so often, and wakes its task each time as another thread would: after the poll.
@@ -89,6 +102,15 @@ impl Future for Ticks {
     }
 }
 
+/// What a runtime wakes a task with, which here does nothing.
+struct Nothing;
+
+impl Wake for Nothing {
+    fn wake(self: Arc<Self>) {}
+}
+
+static NOTHING: LazyLock<Waker> = LazyLock::new(|| Waker::from(Arc::new(Nothing)));
+
 thread_local! {
     static WAKER: std::cell::Cell<Option<Waker>> = const { std::cell::Cell::new(None) };
 }
@@ -96,7 +118,7 @@ thread_local! {
 /// Polls it to its end, by hand: what a runtime does besides is left out.
 fn run(future: impl Future<Output = ()>) {
     let mut future = pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
+    let mut context = Context::from_waker(&NOTHING);
     while black_box(future.as_mut()).poll(&mut context).is_pending() {
         if let Some(waker) = WAKER.take() {
             waker.wake();
@@ -104,7 +126,7 @@ fn run(future: impl Future<Output = ()>) {
     }
 }
 
-/// The median of some rounds, in each of which all contenders have their turn.
+/// In each round all contenders have their turn.
 fn measure_tasks() -> Result<(), Box<dyn Error>> {
     // The bus's clock is the processor's counter once it was compared with the system's for a while.
     radiosonde::attach("clock", "cost.clock.*", |event| {
@@ -125,17 +147,18 @@ fn measure_tasks() -> Result<(), Box<dyn Error>> {
     let mut times = vec![Vec::new(); contenders.len()];
     for _ in 0..ROUNDS {
         for ((_, contender), times) in contenders.iter().zip(&mut times) {
-            let start = Instant::now();
-            (0..TASKS).for_each(|_| contender());
-            times.push(start.elapsed().as_secs_f64() * 1e9 / f64::from(TASKS * POLLS));
+            times.push(seconds(TASKS, &mut || contender()) / f64::from(POLLS));
         }
     }
     let mut bare = None;
     for ((name, _), times) in contenders.iter().zip(&mut times) {
-        times.sort_by(f64::total_cmp);
-        let median = times[ROUNDS / 2];
-        let bare = *bare.get_or_insert(median);
-        println!("{name:<50} {median:8.1} {:8.2}", median / bare);
+        let time = quartile(times) * 1e9;
+        println!("{name:<50} {time:8.1} {:8.2}", time / *bare.get_or_insert(time));
     }
+    let larger = size_of_val(&ASKED.instrument(Ticks(1))) - size_of::<Ticks>();
+    println!(
+        "\nAn instrumented future is {larger} bytes larger, a kind of task has {} bytes.",
+        size_of::<TaskKind>()
+    );
     Ok(())
 }

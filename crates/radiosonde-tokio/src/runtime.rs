@@ -28,10 +28,9 @@ impl Named {
     }
 }
 
-/// The metrics of these runtimes, each under a name of its own, which is their tag `runtime`.
+/// The metrics of these runtimes, each under a name of its own, which is the tag `runtime`; of several with one name the last is seen.
 ///
-/// They are read when the store is: from atomics, without a lock and without anything allocated. A runtime that was shut down keeps
-/// telling its last numbers, and its handle keeps some memory: give those that last as long as the store. With `--cfg tokio_unstable` there
+/// They are read when the store is: from atomics, without a lock. A runtime that was shut down keeps telling its last numbers, and its handle keeps some memory: give those that last as long as the store. With `--cfg tokio_unstable` there
 /// are more of them, see the page of this crate in the manual.
 ///
 /// ```

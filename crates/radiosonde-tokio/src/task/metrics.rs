@@ -13,7 +13,8 @@ use crate::events;
 /// The kinds whose metrics these are.
 type Kinds = Arc<[&'static TaskKind]>;
 
-/// The metrics of these kinds of tasks, whose names are their tag `task`. From here on their tasks are measured.
+/// The metrics of these kinds of tasks, whose names are the tag `task`; of several with one name the last is seen. From here on their
+/// tasks are measured.
 ///
 /// What is added up is read when the store is, from the totals of the kinds. The two distributions are those of the events
 /// [`tokio.task.slow_poll`](events::SLOW_POLL) and [`tokio.task.end`](events::END), of all kinds.
