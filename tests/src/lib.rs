@@ -28,6 +28,7 @@ documents! {
     coming_from_elixir: "../../docs/src/guides/coming-from-elixir.md",
     coming_from_tracing_and_metrics: "../../docs/src/guides/coming-from-tracing-and-metrics.md",
     prometheus: "../../docs/src/reporters/prometheus.md",
+    pool: "../../docs/src/instrumentation/pool.md",
     tokio: "../../docs/src/instrumentation/tokio.md",
     tower: "../../docs/src/instrumentation/tower.md",
     trace_context: "../../docs/src/instrumentation/trace-context.md",

@@ -1,4 +1,9 @@
 //! What it costs when nobody listens. Alone in its binary: handlers of other tests would be listening.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests say what went wrong by panicking"
+)]
 
 use std::time::Duration;
 

@@ -17,9 +17,14 @@ type Crate = (&'static str, &'static [&'static Declaration], Definitions);
 /// One line for each crate.
 fn instrumentation() -> Vec<Crate> {
     vec![
+        ("radiosonde-pool", radiosonde_pool::events::EVENTS, pool_metrics()),
         ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
         ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
     ]
+}
+
+fn pool_metrics() -> Definitions {
+    radiosonde_pool::metrics([radiosonde_pool::Watcher::new("primary", Default::default)])
 }
 
 fn tokio_metrics() -> Definitions {

@@ -31,7 +31,7 @@ impl Database {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Off)
-            .busy_timeout(Duration::from_secs(8))
+            .busy_timeout(Duration::from_secs(60))
     }
 
     pub(crate) fn manager(&self) -> Manager {

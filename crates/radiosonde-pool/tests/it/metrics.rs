@@ -25,11 +25,7 @@ fn the_metrics_of_a_pool_are_read_when_the_store_is() {
         ("database.pool.checkout.queue.length", [7.0, 0.0]),
     ] {
         for (pool, number) in ["primary", "second"].into_iter().zip(numbers) {
-            assert_eq!(
-                snapshot.value(name, &[pool]),
-                Some(SeriesValue::Number(number)),
-                "{name}"
-            );
+            assert_eq!(snapshot.value(name, &[pool]), Some(SeriesValue::Number(number)), "{name}");
         }
     }
 }
@@ -93,9 +89,10 @@ fn what_is_not_measured_is_left_out_and_not_skipped() {
     let attached = store.attach(radiosonde::global()).unwrap();
     query("metric skips", "SELECT 1").start().stop();
     let snapshot = store.snapshot();
-    let about_itself = snapshot.metrics().iter().filter(|metric| {
-        metric.metric().name() == "radiosonde.metrics.skipped.total"
-    });
+    let about_itself = snapshot
+        .metrics()
+        .iter()
+        .filter(|metric| metric.metric().name() == "radiosonde.metrics.skipped.total");
     let skipped: Vec<_> = about_itself.flat_map(|metric| metric.series()).collect();
     assert!(skipped.is_empty(), "{skipped:?}");
     drop(attached);
