@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::Ordering::SeqCst;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::bb8::{AddError, Builder, RunError};
 use ::sqlx::Executor;
@@ -53,6 +53,21 @@ async fn a_checkout_is_a_span_that_says_how_long_the_connection_was_idle() {
         assert!(stop.measurement("duration").as_u64().unwrap() > 0);
     }
     recorder.assert_ended("database.pool.checkout");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_idle_from_when_it_was_given_back() {
+    let database = Database::new();
+    let recorder = Recorder::of("bb8 given back");
+    let pool = pool("bb8 given back", &database, |builder| builder).await;
+    let held = pool.get().await.unwrap();
+    let before = Instant::now();
+    drop(held);
+    drop(pool.get().await.unwrap());
+    let since = before.elapsed();
+    let stop = recorder.named("database.pool.checkout.stop").remove(1);
+    let idle_time = stop.measurement("idle_time").as_u64().unwrap();
+    assert!(u128::from(idle_time) <= since.as_nanos(), "{stop:?} is longer than {since:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
