@@ -31,6 +31,8 @@ documents! {
     pool: "../../docs/src/instrumentation/pool.md",
     tokio: "../../docs/src/instrumentation/tokio.md",
     tower: "../../docs/src/instrumentation/tower.md",
+    jobs: "../../docs/src/instrumentation/jobs.md",
     trace_context: "../../docs/src/instrumentation/trace-context.md",
+    jobs_readme: "../../crates/radiosonde-jobs/README.md",
     design: "../../docs/src/design.md",
 }

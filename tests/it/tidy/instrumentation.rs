@@ -17,10 +17,16 @@ type Crate = (&'static str, &'static [&'static Declaration], Definitions);
 /// One line for each crate.
 fn instrumentation() -> Vec<Crate> {
     vec![
+        ("radiosonde-jobs", radiosonde_jobs::events::EVENTS, jobs_metrics()),
         ("radiosonde-pool", radiosonde_pool::events::EVENTS, pool_metrics()),
         ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
         ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
     ]
+}
+
+fn jobs_metrics() -> Definitions {
+    let lengths = radiosonde_jobs::QueueLengths::new(["default"], ["available"]);
+    radiosonde_jobs::metrics().into_iter().chain([lengths.polled_metric()]).collect()
 }
 
 fn pool_metrics() -> Definitions {
