@@ -32,6 +32,7 @@ documents! {
     tokio: "../../docs/src/instrumentation/tokio.md",
     tower: "../../docs/src/instrumentation/tower.md",
     jobs: "../../docs/src/instrumentation/jobs.md",
+    hyper_client: "../../docs/src/instrumentation/hyper-client.md",
     trace_context: "../../docs/src/instrumentation/trace-context.md",
     jobs_readme: "../../crates/radiosonde-jobs/README.md",
     design: "../../docs/src/design.md",

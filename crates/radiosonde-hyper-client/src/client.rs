@@ -99,8 +99,7 @@ impl Client {
     {
         let method = method_name(request.method());
         let origin = Origin::take(&mut request)?;
-        let mut phase =
-            request_span::start(&self.0.name, method, &origin, request.headers_mut());
+        let mut phase = request_span::start(&self.0.name, method, &origin, request.headers_mut());
         let pool = self.0.pools.get(origin);
         let mut call = Call { client: &self.0, pool, method, retries: 0 };
         let exchange = call.exchange(request.map(any_body));
@@ -114,7 +113,15 @@ impl Client {
                 phase.status(response.status());
                 let server = call.pool.origin.to_string();
                 Ok(response.map(|incoming| {
-                    Body::new(Reading { receive, request: phase, incoming, lease, patience, server, size: 0 })
+                    Body::new(Reading {
+                        receive,
+                        request: phase,
+                        incoming,
+                        lease,
+                        patience,
+                        server,
+                        size: 0,
+                    })
                 }))
             }
             Err(error) => {

@@ -37,7 +37,7 @@ impl Driver {
 /// Why an exchange has no response.
 pub(crate) enum Failure {
     /// The connection, with the request if it was not sent at all.
-    Connection(hyper::Error, Option<Request<AnyBody>>),
+    Connection(hyper::Error, Option<Box<Request<AnyBody>>>),
     /// The server kept still for too long.
     Timeout,
 }
@@ -97,7 +97,7 @@ impl Connection {
             Some(Err(mut error)) => {
                 let unsent = error.take_message().and_then(|request| {
                     let (head, mut body) = request.into_parts();
-                    Some(Request::from_parts(head, body.take()?))
+                    Some(Box::new(Request::from_parts(head, body.take()?)))
                 });
                 Err(Failure::Connection(error.into_error(), unsent))
             }

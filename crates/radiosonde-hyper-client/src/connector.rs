@@ -22,11 +22,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+/// What a connector makes of a URI.
+type Connecting = BoxFuture<Result<Box<dyn Stream>, BoxError>>;
+
 /// Any connector.
 #[derive(Clone)]
-pub(crate) struct Connector(
-    Arc<dyn Fn(Uri) -> BoxFuture<Result<Box<dyn Stream>, BoxError>> + Send + Sync>,
-);
+pub(crate) struct Connector(Arc<dyn Fn(Uri) -> Connecting + Send + Sync>);
 
 impl Connector {
     pub(crate) fn new<C>(connector: C) -> Self
@@ -46,7 +47,7 @@ impl Connector {
         }))
     }
 
-    pub(crate) fn connect(&self, uri: Uri) -> BoxFuture<Result<Box<dyn Stream>, BoxError>> {
+    pub(crate) fn connect(&self, uri: Uri) -> Connecting {
         (self.0)(uri)
     }
 }
@@ -73,7 +74,8 @@ impl Service<Uri> for TcpConnector {
                 ));
             }
             let host = uri.host().unwrap_or_default();
-            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let host =
+                host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
             let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
             stream.set_nodelay(true)?;
             Ok(TokioIo::new(stream))

@@ -150,10 +150,9 @@ impl fmt::Display for Error {
                 "all connections to `{server}` were in use for too long; raise `pool_size` or `queue_timeout`"
             ),
             ErrorKind::Connect => write!(f, "no connection to `{server}` could be opened"),
-            ErrorKind::ConnectTimeout => write!(
-                f,
-                "no connection to `{server}` was open in time; see `connect_timeout`"
-            ),
+            ErrorKind::ConnectTimeout => {
+                write!(f, "no connection to `{server}` was open in time; see `connect_timeout`")
+            }
             ErrorKind::Body => write!(f, "the body of the request to `{server}` failed"),
             ErrorKind::Send => write!(f, "the request to `{server}` could not be written"),
             ErrorKind::Closed => {

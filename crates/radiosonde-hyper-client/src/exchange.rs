@@ -39,7 +39,10 @@ impl Call<'_> {
         let (head, body) = request.into_parts();
         let Some((connection, _)) = idle else {
             let lease = self.connect(permit).await?;
-            return self.send(lease, Request::from_parts(head, Some(body))).await.map_err(|lost| lost.error);
+            return self
+                .send(lease, Request::from_parts(head, Some(body)))
+                .await
+                .map_err(|lost| lost.error);
         };
         // The server may close an idle connection at any time, and be it this moment.
         let again = is_repeatable(&head, &body).then(|| head.clone());
@@ -106,7 +109,11 @@ impl Call<'_> {
         }
     }
 
-    async fn send(&self, mut lease: Lease, request: Request<Option<AnyBody>>) -> Result<Answer, Lost> {
+    async fn send(
+        &self,
+        mut lease: Lease,
+        request: Request<Option<AnyBody>>,
+    ) -> Result<Answer, Lost> {
         let mut patience = Patience::new(self.client.response_timeout);
         let mut phases = Phases { call: self, send: Some(self.start_send()), receive: None };
         let outcome =
@@ -123,7 +130,8 @@ impl Call<'_> {
             }
             Err(Failure::Timeout) => (self.error(ErrorKind::Timeout), None),
             Err(Failure::Connection(error, unsent)) => {
-                let phase = if phases.send.is_some() { ErrorKind::Send } else { ErrorKind::Receive };
+                let phase =
+                    if phases.send.is_some() { ErrorKind::Send } else { ErrorKind::Receive };
                 let kind = ErrorKind::of_exchange(&error, phase);
                 (self.error(kind).caused_by(error), unsent)
             }
@@ -166,7 +174,7 @@ impl Call<'_> {
 struct Lost {
     error: Error,
     /// The request, if nothing of it was sent.
-    unsent: Option<Request<AnyBody>>,
+    unsent: Option<Box<Request<AnyBody>>>,
     /// Whether the server has said anything.
     is_answered: bool,
     permit: Permit,

@@ -57,12 +57,10 @@ impl Origin {
     /// The URI of the server, for a connector.
     pub(crate) fn uri(&self) -> Result<Uri, Error> {
         let authority = Authority::try_from(self.authority(Some(self.port)));
-        authority
-            .and_then(|authority| {
-                let uri = Uri::builder().scheme(self.scheme).authority(authority);
-                Ok(uri.path_and_query("/").build().unwrap_or_default())
-            })
-            .map_err(|error| Error::new(ErrorKind::Connect, self).caused_by(error))
+        let authority =
+            authority.map_err(|error| Error::new(ErrorKind::Connect, self).caused_by(error))?;
+        let uri = Uri::builder().scheme(self.scheme).authority(authority).path_and_query("/");
+        uri.build().map_err(|error| Error::new(ErrorKind::Connect, self).caused_by(error))
     }
 
     fn authority(&self, port: Option<u16>) -> String {

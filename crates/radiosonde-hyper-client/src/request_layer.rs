@@ -24,8 +24,9 @@ use crate::request_span;
 ///
 /// ```
 /// use radiosonde_hyper_client::RequestLayer;
-/// use tower::ServiceBuilder;
+/// use tower::{ServiceBuilder, ServiceExt};
 ///
+/// # async fn fetch(url: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// let client = ServiceBuilder::new()
 ///     .layer(RequestLayer::new("shop"))
 ///     .map_request(|request: hyper::Request<reqwest::Body>| {
@@ -33,7 +34,10 @@ use crate::request_span;
 ///     })
 ///     .map_response(hyper::Response::<reqwest::Body>::from)
 ///     .service(reqwest::Client::new());
-/// # let _ = client;
+/// let response = client.oneshot(hyper::Request::get(url).body(reqwest::Body::default())?).await?;
+/// # drop(response);
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct RequestLayer {

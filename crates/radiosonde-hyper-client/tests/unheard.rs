@@ -1,4 +1,5 @@
 //! A client that nobody listens to. In a process of its own: in another, some test always listens.
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;

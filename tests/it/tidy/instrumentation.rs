@@ -22,6 +22,17 @@ fn instrumentation() -> Vec<Crate> {
         ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
         ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
     ]
+        (
+            "radiosonde-hyper-client",
+            radiosonde_hyper_client::events::EVENTS,
+            hyper_client_metrics(),
+        ),
+    ]
+}
+
+fn hyper_client_metrics() -> Definitions {
+    let pools = radiosonde_hyper_client::pool_metrics([]);
+    radiosonde_hyper_client::metrics().into_iter().chain(pools).collect()
 }
 
 fn jobs_metrics() -> Definitions {

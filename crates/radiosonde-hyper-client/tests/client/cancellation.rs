@@ -105,7 +105,8 @@ async fn a_response_whose_body_nobody_reads() {
 #[test]
 fn connections_of_a_runtime_that_is_gone_are_not_used() {
     let new = || runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let servers = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let servers =
+        runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = servers.block_on(Server::answering(OK));
     let client = Client::new("shop");
 
@@ -128,11 +129,13 @@ fn connections_of_a_runtime_that_is_gone_are_not_used() {
 
 #[test]
 fn a_runtime_that_goes_away_gives_its_requests_up() {
-    let servers = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let servers =
+        runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = servers.block_on(still());
     let client = Client::new("shop");
     let capture = capture(["http.client.*.exception", "http.client.receive.start"]);
-    let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (requesting, url) = (client.clone(), server.url());
     runtime.spawn(capture.instrument(async move { get(&requesting, &url).await.map(drop) }));
     capture.wait_for("http.client.receive.start", std::time::Duration::from_secs(30)).unwrap();

@@ -153,7 +153,10 @@ async fn sending_ends_when_the_request_is_written_and_not_when_it_is_answered() 
             async move {
                 let head = read_head(&mut stream).await.unwrap();
                 assert!(head.contains("transfer-encoding: chunked"), "{head}");
-                stream.read_exact(&mut [0; "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n".len()]).await.unwrap();
+                stream
+                    .read_exact(&mut [0; "3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n".len()])
+                    .await
+                    .unwrap();
                 answer.notified().await;
                 write(&mut stream, OK).await;
                 until_closed(&mut stream).await;
@@ -187,7 +190,10 @@ async fn a_response_may_come_before_the_request_is_sent_to_its_end() {
     let response = client.request(Request::post(server.url()).body(body).unwrap()).await.unwrap();
     assert_eq!(response.status(), 413);
     assert_eq!(read(response).await.unwrap(), "no!");
-    assert_eq!(told(&capture), ["queue.stop", "connect.stop", "send.stop", "receive.stop", "request.stop"]);
+    assert_eq!(
+        told(&capture),
+        ["queue.stop", "connect.stop", "send.stop", "receive.stop", "request.stop"]
+    );
     assert!(last(&capture, "http.client.send.stop").metadata("complete") == false);
     assert_eq!((status(&client).idle, status(&client).in_use), (0, 0));
 }
@@ -232,7 +238,11 @@ async fn the_request_that_arrives_is_the_one_that_was_made() {
     .await;
     get_and_read(&Client::new("shop"), &server.url()).await.unwrap();
     let address = server.address;
-    assert_eq!(*head.lock().unwrap(), format!("GET /path?query HTTP/1.1\r\nhost: {address}\r\n\r\n"));
+    let head = head.lock().unwrap();
+    assert!(
+        head.starts_with(&format!("GET /path?query HTTP/1.1\r\nhost: {address}\r\n")),
+        "{head}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -67,7 +67,10 @@ async fn a_connection_that_is_never_open() {
     let capture = capture(["http.client.*.exception"]);
     let error = get(&client, "https://example.org/").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectTimeout);
-    assert_eq!(told(&capture), ["connect.exception connect_timeout", "request.exception connect_timeout"]);
+    assert_eq!(
+        told(&capture),
+        ["connect.exception connect_timeout", "request.exception connect_timeout"]
+    );
     assert_all_back(&client);
 }
 
@@ -91,7 +94,11 @@ async fn responses_that_are_none() {
         assert_eq!(error.kind(), kind, "{answer:?}: {error:?}");
         assert_eq!(
             told(&capture)[2..],
-            ["send.stop".to_owned(), format!("receive.exception {kind}"), format!("request.exception {kind}")]
+            [
+                "send.stop".to_owned(),
+                format!("receive.exception {kind}"),
+                format!("request.exception {kind}")
+            ]
         );
         // A fresh connection says nothing about the next.
         assert_eq!(server.accepted(), 1);
@@ -104,7 +111,10 @@ async fn bodies_that_break_off() {
     for (answer, kind) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbo", ErrorKind::Closed),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nbo\r\n", ErrorKind::Closed),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nbo\r\n?\r\n", ErrorKind::Receive),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nbo\r\n?\r\n",
+            ErrorKind::Receive,
+        ),
     ] {
         let server = Server::start(move |mut stream, _| async move {
             read_head(&mut stream).await.unwrap();
@@ -162,7 +172,8 @@ async fn a_server_that_does_not_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_of_ours_that_is_slow_is_not_the_servers_fault() {
-    let server = Server::start(|mut stream, _| async move { until_closed(&mut stream).await }).await;
+    let server =
+        Server::start(|mut stream, _| async move { until_closed(&mut stream).await }).await;
     let client = Client::new("shop");
     let request = Request::post(server.url()).body(Frames::new(["one"], Then::Nothing)).unwrap();
     let limit = std::time::Duration::from_secs(3600);
@@ -172,7 +183,8 @@ async fn a_body_of_ours_that_is_slow_is_not_the_servers_fault() {
 
 #[tokio::test]
 async fn a_body_of_ours_that_fails() {
-    let server = Server::start(|mut stream, _| async move { until_closed(&mut stream).await }).await;
+    let server =
+        Server::start(|mut stream, _| async move { until_closed(&mut stream).await }).await;
     let client = Client::new("shop");
     let capture = capture(["http.client.*.exception"]);
     let request = Request::post(server.url()).body(Frames::new(["one"], Then::Error)).unwrap();
@@ -185,7 +197,8 @@ async fn a_body_of_ours_that_fails() {
 
 #[tokio::test]
 async fn a_body_of_ours_that_panics() {
-    let server = Server::start(|mut stream, _| async move { until_closed(&mut stream).await }).await;
+    let server =
+        Server::start(|mut stream, _| async move { until_closed(&mut stream).await }).await;
     let client = Client::new("shop");
     let capture = capture(["http.client.*.exception"]);
     let request = Request::post(server.url()).body(Frames::new(["one"], Then::Panic)).unwrap();
@@ -256,7 +269,8 @@ async fn an_idle_connection_that_was_closed_is_not_used() {
 
 #[tokio::test]
 async fn a_connection_closed_under_an_idempotent_request_is_replaced_once() {
-    let server = answering_once(|mut stream| async move { drop(read_head(&mut stream).await) }).await;
+    let server =
+        answering_once(|mut stream| async move { drop(read_head(&mut stream).await) }).await;
     let client = Client::new("shop");
     get_and_read(&client, &server.url()).await.unwrap();
 
@@ -274,7 +288,8 @@ async fn a_connection_closed_under_an_idempotent_request_is_replaced_once() {
             "request.stop"
         ]
     );
-    let attempts = capture.events().iter().map(|event| event.metadata("attempt").as_u64()).collect::<Vec<_>>();
+    let attempts =
+        capture.events().iter().map(|event| event.metadata("attempt").as_u64()).collect::<Vec<_>>();
     assert_eq!(attempts, [None, Some(1), Some(1), Some(2), Some(2), Some(2), None]);
     assert!(last(&capture, "http.client.request.stop").measurement("retries") == 1);
     assert_eq!(server.accepted(), 2);
@@ -283,7 +298,8 @@ async fn a_connection_closed_under_an_idempotent_request_is_replaced_once() {
 #[tokio::test]
 async fn a_request_is_not_sent_again_when_it_may_have_done_something() {
     // By its method, or by what was answered.
-    let closing = answering_once(|mut stream| async move { drop(read_head(&mut stream).await) }).await;
+    let closing =
+        answering_once(|mut stream| async move { drop(read_head(&mut stream).await) }).await;
     let client = Client::new("shop");
     get_and_read(&client, &closing.url()).await.unwrap();
     let error = post(&client, &closing.url(), "").await.unwrap_err();
@@ -354,7 +370,8 @@ async fn what_was_not_sent_at_all_is_sent_again_whatever_it_is() {
     .await;
     read(request.await.unwrap()).await.unwrap();
     assert_eq!(told(&capture), ["send.start", "send.exception closed", "send.start", "send.stop"]);
-    let [first, second] = ["exception", "stop"].map(|end| last(&capture, &format!("http.client.send.{end}")));
+    let [first, second] =
+        ["exception", "stop"].map(|end| last(&capture, &format!("http.client.send.{end}")));
     assert!(first.measurement("size") == 0 && second.measurement("size") == 4);
     assert_eq!(server.accepted(), 2);
 }

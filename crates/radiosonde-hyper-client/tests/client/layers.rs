@@ -99,8 +99,12 @@ async fn a_request_of_hyper_util_is_a_span_until_the_end_of_its_body() {
 #[tokio::test]
 async fn errors_of_hyper_util_are_of_a_known_kind() {
     let capture = capture(["http.client.request.exception"]);
-    let closing = Server::start(|mut stream, _| async move { drop(read_head(&mut stream).await) }).await;
-    let breaking = Server::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n?").await;
+    let closing =
+        Server::start(|mut stream, _| async move { drop(read_head(&mut stream).await) }).await;
+    let breaking = Server::answering(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n?",
+    )
+    .await;
     for url in [refused().await, closing.url(), breaking.url()] {
         let request = Request::get(&url).body(Empty::new()).unwrap();
         if let Ok(response) = of_hyper_util().ready().await.unwrap().call(request).await {

@@ -1,4 +1,9 @@
 //! The client and the layers against real servers over loopback sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests say what went wrong by panicking"
+)]
 
 mod cancellation;
 mod exchange;

@@ -55,7 +55,10 @@ async fn every_request_is_counted_once_in_each_phase_it_had() {
     let requests = [("GET  connect", 1.0), ("GET 200 cancelled", 1.0), ("POST 200 ", 3.0)];
     assert_eq!(of("requests.total"), requests.map(|(tags, count)| (tags.to_owned(), count)));
     let requests = [("GET  connect", 1.0), ("GET 2xx cancelled", 1.0), ("POST 2xx ", 3.0)];
-    assert_eq!(of("request.duration.seconds"), requests.map(|(tags, count)| (tags.to_owned(), count)));
+    assert_eq!(
+        of("request.duration.seconds"),
+        requests.map(|(tags, count)| (tags.to_owned(), count))
+    );
     let errors = [("cancelled", 1.0), ("connect", 1.0)];
     assert_eq!(of("errors.total"), errors.map(|(tags, count)| (tags.to_owned(), count)));
     let retries: f64 = of("retries.total").iter().map(|(_, count)| count).sum();
@@ -65,20 +68,33 @@ async fn every_request_is_counted_once_in_each_phase_it_had() {
     assert_eq!(of("queue.idle.time.seconds"), one("", 3.0));
     assert_eq!(of("connections.opened.total"), one("", 1.0));
     let connects = [("", 1.0), ("connect", 1.0)];
-    assert_eq!(of("connect.duration.seconds"), connects.map(|(tags, count)| (tags.to_owned(), count)));
+    assert_eq!(
+        of("connect.duration.seconds"),
+        connects.map(|(tags, count)| (tags.to_owned(), count))
+    );
     assert_eq!(of("send.duration.seconds"), one("", 4.0));
     let received = [("2xx ", 3.0), ("2xx cancelled", 1.0)];
-    assert_eq!(of("receive.duration.seconds"), received.map(|(tags, count)| (tags.to_owned(), count)));
+    assert_eq!(
+        of("receive.duration.seconds"),
+        received.map(|(tags, count)| (tags.to_owned(), count))
+    );
     assert_eq!(of("sent.bytes.total"), one("", 24.0));
     assert_eq!(of("received.bytes.total"), one("", 12.0));
-    for (gauge, value) in [("size", 50.0), ("available", 50.0), ("in.use", 0.0), ("idle", 0.0), ("queued", 0.0)] {
+    for (gauge, value) in
+        [("size", 50.0), ("available", 50.0), ("in.use", 0.0), ("idle", 0.0), ("queued", 0.0)]
+    {
         let gauges = of(&format!("pool.{gauge}"));
         assert_eq!(gauges, [(String::new(), value), (String::new(), value)], "{gauge}");
     }
     // Nothing lacked what is measured.
-    let skipped = snapshot.metrics().iter().filter(|metric| metric.metric().name().contains("skipped"));
+    let skipped =
+        snapshot.metrics().iter().filter(|metric| metric.metric().name().contains("skipped"));
     let ours = |series: &[u8]| String::from_utf8_lossy(series).contains("http.client");
-    assert!(skipped.flat_map(|metric| metric.series()).all(|series| !series.tag_values_utf8().any(ours)));
+    assert!(
+        skipped
+            .flat_map(|metric| metric.series())
+            .all(|series| !series.tag_values_utf8().any(ours))
+    );
     drop(attached);
 }
 
@@ -117,7 +133,10 @@ fn names_tags_units_and_buckets_can_be_changed() {
     let duration = named(&changed, "shop.http.client.request.duration.milliseconds");
     assert!(duration.tag_names().any(|tag| tag == "status"));
     assert_eq!(duration.bucket_bounds(), [10.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 1e4]);
-    assert_eq!(named(&changed, "shop.http.client.send.duration.milliseconds").bucket_bounds(), [1e3]);
+    assert_eq!(
+        named(&changed, "shop.http.client.send.duration.milliseconds").bucket_bounds(),
+        [1e3]
+    );
     assert!(!changed.iter().any(|metric| metric.name().contains("errors")));
     Store::new(changed).unwrap();
 }

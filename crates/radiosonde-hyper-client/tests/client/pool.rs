@@ -83,7 +83,8 @@ async fn connections_that_were_idle_for_too_long_are_closed() {
     advance(Duration::from_secs(59)).await;
     let capture = capture(["http.client.queue.stop"]);
     get_and_read(&client, &server.url()).await.unwrap();
-    let idle_time = last(&capture, "http.client.queue.stop").measurement("idle_time").as_f64().unwrap();
+    let idle_time =
+        last(&capture, "http.client.queue.stop").measurement("idle_time").as_f64().unwrap();
     assert!((59e9..60e9).contains(&idle_time), "{idle_time}");
     assert_eq!((server.accepted(), status(&client).idle), (1, 1));
 
@@ -97,7 +98,8 @@ async fn connections_that_were_idle_for_too_long_are_closed() {
 
 #[tokio::test]
 async fn servers_beyond_the_limit_take_the_place_of_those_not_used_for_longest() {
-    let servers = [Server::answering(OK).await, Server::answering(OK).await, Server::answering(OK).await];
+    let servers =
+        [Server::answering(OK).await, Server::answering(OK).await, Server::answering(OK).await];
     let [first, second, third] = servers.each_ref().map(Server::url);
     let known = |client: &Client| {
         let ports: Vec<_> = client.pools().iter().map(|pool| pool.port).collect();

@@ -58,7 +58,8 @@ async fn request(client: Client, url: String) {
     let frames = if fastrand::bool() { vec!["one", "two"] } else { vec![] };
     let then = if fastrand::u8(..20) == 0 { Then::Error } else { Then::End };
     let request = if fastrand::bool() { Request::get(url) } else { Request::put(url) };
-    let Ok(response) = client.request(request.body(Frames::new(frames, then)).unwrap()).await else {
+    let Ok(response) = client.request(request.body(Frames::new(frames, then)).unwrap()).await
+    else {
         return;
     };
     let mut body = response.into_body();
@@ -94,7 +95,8 @@ async fn run(client: &Client, url: &str, are_given_up: bool) {
 fn assert_all_ended(tally: &Tally) {
     for phase in ["request", "queue", "connect", "send", "receive"] {
         let started = tally.count(&format!("{phase}.start"));
-        let ended = tally.count(&format!("{phase}.stop")) + tally.count(&format!("{phase}.exception"));
+        let ended =
+            tally.count(&format!("{phase}.stop")) + tally.count(&format!("{phase}.exception"));
         assert_eq!(started, ended, "{phase}");
         assert!(started > 0, "{phase}");
     }

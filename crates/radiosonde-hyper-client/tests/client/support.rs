@@ -85,7 +85,11 @@ pub(crate) async fn get(client: &Client, url: &str) -> Result<Response<Body>, Er
     client.request(Request::get(url).body(Empty::<Bytes>::new()).unwrap()).await
 }
 
-pub(crate) async fn post(client: &Client, url: &str, body: &'static str) -> Result<Response<Body>, Error> {
+pub(crate) async fn post(
+    client: &Client,
+    url: &str,
+    body: &'static str,
+) -> Result<Response<Body>, Error> {
     client.request(Request::post(url).body(Full::from(body)).unwrap()).await
 }
 

@@ -51,7 +51,8 @@ async fn the_span_of_the_request_is_sent_also_when_it_is_sent_again() {
     let sent = sent.lock();
     assert_eq!(**sent, [contexts[0].clone(), contexts[1].clone(), contexts[1].clone()]);
     // Each is the first of a trace.
-    let [first, second] = [0, 1].map(|at| contexts[at].as_ref().unwrap().parse::<TraceParent>().unwrap());
+    let [first, second] =
+        [0, 1].map(|at| contexts[at].as_ref().unwrap().parse::<TraceParent>().unwrap());
     assert_ne!(first.trace_id(), second.trace_id());
 }
 
@@ -87,6 +88,8 @@ async fn one_that_is_there_already_stays_and_is_the_parent() {
     assert_eq!(**sent.lock(), [Some(given.to_string()), Some("nonsense".to_owned())]);
     let events = capture.events();
     assert_eq!(events[0].metadata("telemetry_parent_span_context"), given.as_str());
-    assert!(events[0].metadata("telemetry_span_context").as_str().unwrap().contains(given.trace_id()));
+    assert!(
+        events[0].metadata("telemetry_span_context").as_str().unwrap().contains(given.trace_id())
+    );
     assert!(events[1].metadata("telemetry_parent_span_context").is_null());
 }
