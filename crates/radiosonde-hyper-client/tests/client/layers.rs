@@ -97,6 +97,18 @@ async fn a_request_of_hyper_util_is_a_span_until_the_end_of_its_body() {
 }
 
 #[tokio::test]
+async fn the_last_byte_ends_the_span_of_a_layer_too() {
+    let server = Server::answering(OK).await;
+    let mut client = of_hyper_util();
+    let capture = capture(["http.client.request.stop"]);
+    let request = Request::get(server.url()).body(Empty::new()).unwrap();
+    let response = client.ready().await.unwrap().call(request).await.unwrap();
+    let mut body = std::pin::pin!(response.into_body());
+    assert!(body.frame().await.unwrap().is_ok());
+    assert_eq!(told(&capture), ["request.stop"]);
+}
+
+#[tokio::test]
 async fn errors_of_hyper_util_are_of_a_known_kind() {
     let capture = capture(["http.client.request.exception"]);
     let closing =
