@@ -21,7 +21,6 @@ fn instrumentation() -> Vec<Crate> {
         ("radiosonde-pool", radiosonde_pool::events::EVENTS, pool_metrics()),
         ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
         ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
-    ]
         (
             "radiosonde-hyper-client",
             radiosonde_hyper_client::events::EVENTS,
