@@ -17,15 +17,15 @@ type Crate = (&'static str, &'static [&'static Declaration], Definitions);
 /// One line for each crate.
 fn instrumentation() -> Vec<Crate> {
     vec![
-        ("radiosonde-jobs", radiosonde_jobs::events::EVENTS, jobs_metrics()),
-        ("radiosonde-pool", radiosonde_pool::events::EVENTS, pool_metrics()),
-        ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
-        ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
         (
             "radiosonde-hyper-client",
             radiosonde_hyper_client::events::EVENTS,
             hyper_client_metrics(),
         ),
+        ("radiosonde-jobs", radiosonde_jobs::events::EVENTS, jobs_metrics()),
+        ("radiosonde-pool", radiosonde_pool::events::EVENTS, pool_metrics()),
+        ("radiosonde-tokio", radiosonde_tokio::events::EVENTS, tokio_metrics()),
+        ("radiosonde-tower", radiosonde_tower::events::EVENTS, tower_metrics()),
     ]
 }
 
