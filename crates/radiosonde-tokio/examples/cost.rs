@@ -69,7 +69,7 @@ fn poll_as_events(runtime: &Runtime) -> Result<(), Box<dyn Error>> {
 }
 
 fn tell(what: &str, mut work: impl FnMut()) {
-    let mut times = (0..ROUNDS).map(|_| seconds(READINGS, &mut work)).collect();
+    let mut times: Vec<_> = (0..ROUNDS).map(|_| seconds(READINGS, &mut work)).collect();
     println!("{what:<50} {:8.1}", quartile(&mut times) * 1e6);
 }
 
@@ -81,7 +81,7 @@ fn seconds(times: u32, work: &mut dyn FnMut()) -> f64 {
 }
 
 /// What a quarter of the rounds stay below: those in which the machine did little else.
-fn quartile(times: &mut Vec<f64>) -> f64 {
+fn quartile(times: &mut [f64]) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 4]
 }

@@ -8,6 +8,10 @@ use tokio::runtime::RuntimeMetrics;
 /// A number of a runtime.
 pub(super) struct Reading {
     /// Its key in the event.
+    #[cfg_attr(
+        not(feature = "poller"),
+        allow(dead_code, reason = "only a poller executes the event")
+    )]
     pub(super) key: &'static str,
     /// Its metric, without tags.
     pub(super) metric: fn() -> Metric,
