@@ -27,7 +27,7 @@ pub(crate) const PARENT: &str = "telemetry_parent_span_context";
 
 /// A span under way, made by [`span!`](crate::span!), which has executed its `start` event.
 ///
-/// It ends exactly once: with [`Span::stop`], with [`Span::error`], or, when it goes out of scope without either, as an
+/// It ends exactly once: with [`Span::stop`], [`Span::error`] or [`Span::cancel`], or, when it goes out of scope without either, as an
 /// exception of kind `dropped` (`panic` while the thread unwinds, `cancelled` for a future that was dropped before it was
 /// done). So an early `?` is never taken for a success.
 ///
@@ -42,7 +42,7 @@ pub(crate) const PARENT: &str = "telemetry_parent_span_context";
 ///
 /// With no handler for any of the three events a span is nothing: no clock is read, nothing allocated. Otherwise it is one
 /// allocation, which the next span of the thread in which it ends uses again. Only what has no room there is another: more than
-/// eight fields, more recorded than two measurements and four of metadata, text that is recorded and not the program's own. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
+/// eight fields, more recorded than four measurements and four of metadata, text that is recorded and not the program's own. Who listens is decided when it starts. It can be moved between threads and held across `.await`; it borrows
 /// what it was started with, and [`Span::into_owned`] frees it from that.
 ///
 /// With `panic = "abort"` a panic ends the process, so no exception event tells of it.
@@ -85,7 +85,7 @@ struct Running<'a> {
 /// What was recorded: nothing, in most spans.
 #[derive(Default)]
 struct Recorded {
-    measurements: SmallVec<[(&'static str, OwnedValue); 2]>,
+    measurements: SmallVec<[(&'static str, OwnedValue); 4]>,
     metadata: SmallVec<[(&'static str, OwnedValue); 4]>,
 }
 
@@ -398,6 +398,21 @@ impl<'a> Span<'a> {
         if self.is_enabled() {
             self.exception("error", &contained_text(&reason));
         }
+    }
+
+    /// Ends the span as an exception of kind `cancelled`: what it is about was given up before it was done, and did not fail.
+    ///
+    /// For code that is cancelled in other ways than by dropping an instrumented future: a body, a guard, a phase of a request.
+    ///
+    /// ```
+    /// use radiosonde::{capture, span};
+    ///
+    /// let capture = capture(["response.body.*"]);
+    /// span!("response.body").cancel();
+    /// assert_eq!(capture.events()[1].metadata("kind"), "cancelled");
+    /// ```
+    pub fn cancel(self) {
+        self.exception("cancelled", "it was given up before it was done");
     }
 
     #[cold]

@@ -197,6 +197,7 @@ fn a_span_with_a_handler_allocates_once_and_not_at_all_in_the_memory_of_one_that
         let mut span = span!("allocations.span.recorded", { text });
         span.metadata("source", "cli").metadata("status", 200).metadata("cached", true);
         span.metadata("tries", 2).measurement("bytes", 17).measurement("rows", 3);
+        span.measurement("head", 5).measurement("tail", 6);
         span.stop();
     });
     assert_allocates(0, || drop(span!("allocations.span.dropped", { text })));

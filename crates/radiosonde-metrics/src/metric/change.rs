@@ -1,6 +1,9 @@
 //! The methods that change a definition which somebody else has made.
 
-use super::Metric;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Callback, Metric};
 use crate::unit::{Conversion, Unit};
 
 impl Metric {
@@ -20,16 +23,23 @@ impl Metric {
 
     /// Tells events no longer apart by these tags. One that the metric does not have is a problem of its definition.
     ///
-    /// Label sets that were declared with it lose the tag's values; those that are then the same are one.
+    /// Label sets that were declared with it lose the tag's values; those that are then the same are one. Numbers that a callback gives
+    /// for what is then one series are added up.
+    ///
+    /// ```
+    /// use radiosonde_metrics::{SeriesValue, Store, last_value};
+    ///
+    /// let in_flight = last_value("http.requests").tags(["server", "method"]).callback(|observe| {
+    ///     observe(&["public", "get"], 3.0);
+    ///     observe(&["internal", "get"], 4.0);
+    /// });
+    /// let store = Store::new([in_flight.without_tags(["server"])])?;
+    /// assert_eq!(store.snapshot().value("http.requests", &["get"]), Some(SeriesValue::Number(7.0)));
+    /// # Ok::<(), radiosonde_metrics::DefinitionError>(())
+    /// ```
     pub fn without_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         for tag in tags {
             let name = tag.as_ref();
-            if self.has_callback() {
-                self.problems.push(format!(
-                    "is read from a callback, which gives the values of all its tags, so `{name}` cannot be left out"
-                ));
-                continue;
-            }
             let Some(index) = self.tags.iter().position(|tag| tag.name == name) else {
                 let tags: Vec<_> = self.tags.iter().map(|tag| format!("`{}`", tag.name)).collect();
                 self.problems.push(format!(
@@ -39,6 +49,7 @@ impl Metric {
                 continue;
             };
             self.tags.remove(index);
+            self.callback = self.callback.take().map(|callback| without_value(callback, index));
             for set in &mut self.label_sets {
                 if index < set.len() {
                     set.remove(index);
@@ -102,11 +113,30 @@ impl Metric {
     }
 }
 
+/// A callback that gives all values of tags but this one, and the sum of what is then for the same.
+fn without_value(callback: Callback, index: usize) -> Callback {
+    Arc::new(move |observe| {
+        let (mut places, mut sums) = (HashMap::new(), Vec::new());
+        callback(&mut |values, number| {
+            let others = values.iter().enumerate().filter(|(place, _)| *place != index);
+            let others: Vec<String> = others.map(|(_, value)| (*value).to_owned()).collect();
+            let place = *places.entry(others).or_insert_with_key(|others| {
+                sums.push((others.clone(), 0.0));
+                sums.len() - 1
+            });
+            sums[place].1 += number;
+        });
+        for (values, sum) in sums {
+            observe(&values.iter().map(String::as_str).collect::<Vec<_>>(), sum);
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::Unit::{Byte, Kilobyte, Millisecond, Nanosecond, Second};
     use crate::metric::Measurement;
-    use crate::{Metric, Store, counter, distribution, last_value, sum};
+    use crate::{Metric, SeriesValue, Store, counter, distribution, last_value, sum};
 
     fn problems(metric: Metric) -> String {
         Store::new([metric]).map(|_| String::new()).unwrap_or_else(|error| error.to_string())
@@ -144,8 +174,20 @@ mod tests {
             message.ends_with("has no tag `host` to be left out; its tags are: `method`"),
             "{message}"
         );
-        let message = problems(last_value("a.b").tags(["x"]).callback(|_| {}).without_tags(["x"]));
-        assert!(message.contains("so `x` cannot be left out"), "{message}");
+    }
+
+    #[test]
+    fn what_a_callback_gives_for_one_series_is_added_up() {
+        let metric = last_value("a.b").tags(["x", "y", "z"]).callback(|observe| {
+            observe(&["1", "a", "k"], 1.0);
+            observe(&["2", "b", "k"], 2.0);
+            observe(&["1", "b", "k"], 4.0);
+        });
+        let store = Store::new([metric.without_tags(["x", "z"])]).unwrap();
+        let snapshot = store.snapshot();
+        let value = |tag: &str| snapshot.value("a.b", &[tag]);
+        assert_eq!(value("a"), Some(SeriesValue::Number(1.0)));
+        assert_eq!(value("b"), Some(SeriesValue::Number(6.0)));
     }
 
     #[test]

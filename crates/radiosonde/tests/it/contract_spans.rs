@@ -166,6 +166,24 @@ fn a_guard_dropped_by_a_panic_ends_as_panic() {
 }
 
 #[test]
+fn a_span_that_is_cancelled_is_not_dropped() {
+    let capture = capture(["spans.cancelled.*"]);
+    let mut span = span!("spans.cancelled", { app: "web" });
+    span.metadata("bytes", 17);
+    span.cancel();
+    assert_exception(&capture, "cancelled", "it was given up before it was done");
+    assert!(last(&capture).metadata("app") == "web" && last(&capture).metadata("bytes") == 17);
+    assert_eq!(capture.events().len(), 2);
+    let panics = || {
+        let mut span = Some(span!("spans.cancelled"));
+        let _cleanup = OnDrop(move || span.take().into_iter().for_each(Span::cancel));
+        resume_unwind(Box::new("boom"));
+    };
+    catch_unwind(panics).unwrap_err();
+    assert_exception(&capture, "cancelled", "it was given up before it was done");
+}
+
+#[test]
 fn a_guard_started_while_the_thread_unwinds_ends_as_what_became_of_it() {
     let capture = capture(["spans.cleanup.*"]);
     let panics = || {
