@@ -54,7 +54,7 @@
 //!
 //! # What it costs
 //! With nobody listening: no clock, no allocation, an atomic counter for the requests in flight, and a look for the header. With somebody: two
-//! clocks, and three allocations, a fourth if the request has a body, two more if it has a `traceparent`.
+//! clocks, and two allocations, a third if the request has a body, two more if it has a `traceparent`.
 //! axum itself boxes each body that a layer has wrapped.
 
 mod body;
