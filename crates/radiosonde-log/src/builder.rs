@@ -15,6 +15,8 @@ use crate::file::LogFile;
 use crate::handler::{Active, Correlation, Counts, Handler};
 use crate::layout::{Head, Layout, Line};
 use crate::level::Level;
+#[cfg(feature = "metrics")]
+use crate::outcome::Outcomes;
 use crate::reporter::{Attached, Log};
 use crate::rule::Rule;
 use crate::sink::{LineSink, Output};
@@ -30,6 +32,8 @@ pub struct Builder {
     minimum: Level,
     layout: Layout,
     correlation: Option<Correlation>,
+    #[cfg(feature = "metrics")]
+    outcomes: Outcomes,
     destination: Destination,
     options: Options,
 }
@@ -53,6 +57,8 @@ impl Default for Builder {
             minimum: Level::Trace,
             layout: Layout { is_json: false, head: Head::Whole, shown },
             correlation: None,
+            #[cfg(feature = "metrics")]
+            outcomes: Outcomes::default(),
             destination: Destination::Writer(Box::new(io::stderr())),
             options: Options::new().batch_delay(Duration::ZERO).batch_records(1_000),
         }
@@ -128,6 +134,36 @@ impl Builder {
         self
     }
 
+    /// Shows under each event what these metrics make of it, to see while one defines them why a number is what it is: what they
+    /// record with which tags, and what they leave out and why.
+    ///
+    /// It is a view for development. Functions of the definitions are called on the emitting thread, once more than the store calls
+    /// them. Metrics that are read from callbacks take no events, and are not shown.
+    ///
+    /// ```
+    /// use radiosonde_log::Log;
+    /// use radiosonde_metrics::{counter, sum};
+    ///
+    /// let log = Log::builder()
+    ///     .events(["cache.**"])
+    ///     .metrics([counter("cache.hits.total").event("cache.read").keep(|event| event.metadata("hit") == true), sum("cache.read.bytes")])
+    ///     .start()?;
+    /// radiosonde::execute!("cache.read", { count: 1 }, { hit: false });
+    /// // 2026-11-21T01:53:26.739675Z info cache.read count=1 hit=false
+    /// //     × cache_hits_total (counter) is left out by its filter
+    /// //     × cache_read_bytes (sum) is skipped: missing_measurement
+    /// # drop(log);
+    /// # Ok::<(), radiosonde_log::StartError>(())
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn metrics(
+        mut self,
+        metrics: impl IntoIterator<Item = radiosonde_metrics::Metric>,
+    ) -> Self {
+        self.outcomes.extend(metrics);
+        self
+    }
+
     /// Leaves query strings, fragments and user names in URLs, where tokens tend to be. What looks like a secret is
     /// redacted all the same.
     pub fn allow_query_strings(mut self) -> Self {
@@ -199,6 +235,8 @@ impl Builder {
             minimum: self.minimum,
             layout: self.layout,
             correlation: self.correlation,
+            #[cfg(feature = "metrics")]
+            outcomes: self.outcomes,
             is_enabled: self.destination.is_enabled(),
             #[cfg(feature = "tracing")]
             has_origin: matches!(self.destination, Destination::Tracing),

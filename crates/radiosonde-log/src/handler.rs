@@ -12,6 +12,8 @@ use radiosonde_delivery::{DropReason, Queue};
 use crate::layout::{About, Layout, Line};
 use crate::level::Level;
 use crate::limit::{Admission, Limit};
+#[cfg(feature = "metrics")]
+use crate::outcome::Outcomes;
 use crate::recursion::Busy;
 use crate::rule::Rule;
 use crate::suppressed::Alarm;
@@ -78,6 +80,8 @@ pub(crate) struct Handler {
     pub(crate) minimum: Level,
     pub(crate) layout: Layout,
     pub(crate) correlation: Option<Correlation>,
+    #[cfg(feature = "metrics")]
+    pub(crate) outcomes: Outcomes,
     /// Whether anybody would take a line of that level.
     pub(crate) is_enabled: fn(Level) -> bool,
     /// Whether lines are to remember where they come from.
@@ -155,8 +159,13 @@ impl Handler {
         let correlation =
             correlation.and_then(|of| catch_unwind(AssertUnwindSafe(of)).ok().flatten());
         let about = About { time: SystemTime::now(), level, suppressed, correlation, keys };
-        #[cfg_attr(not(feature = "tracing"), expect(unused_mut, reason = "nothing is added"))]
+        #[cfg_attr(
+            not(any(feature = "metrics", feature = "tracing")),
+            expect(unused_mut, reason = "nothing is added")
+        )]
         let mut line = self.layout.line(event, about);
+        #[cfg(feature = "metrics")]
+        self.outcomes.append(self.layout, event, &mut line.text);
         #[cfg(feature = "tracing")]
         if self.has_origin {
             line.origin = Some(crate::to_tracing::Origin::here());

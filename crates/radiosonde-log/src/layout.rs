@@ -255,7 +255,7 @@ impl Layout {
     }
 
     /// Everything up to the value.
-    fn key(self, line: &mut String, key: &str, suffix: &str, is_first: bool) {
+    pub(crate) fn key(self, line: &mut String, key: &str, suffix: &str, is_first: bool) {
         let whole;
         let key = if suffix.is_empty() {
             key
@@ -335,7 +335,7 @@ impl Layout {
         }
     }
 
-    fn text(self, line: &mut String, text: &str) {
+    pub(crate) fn text(self, line: &mut String, text: &str) {
         if self.is_json { quoted(line, text) } else { bare_or_quoted(line, text) }
     }
 }

@@ -7,6 +7,8 @@ mod handler;
 mod layout;
 mod level;
 mod limit;
+#[cfg(feature = "metrics")]
+mod outcome;
 mod recursion;
 mod reporter;
 mod rule;

@@ -55,6 +55,21 @@ fn every_event_that_matches_is_a_line_in_order() {
 }
 
 #[test]
+fn what_metrics_make_of_an_event_is_written_under_it() {
+    let (bus, memory) = (Bus::new(), Memory::default());
+    let metrics = [radiosonde_metrics::counter("a.total").event("a").tags(["tag"])];
+    let builder = Log::builder().bus(&bus).events(["a", "b"]).metrics(metrics);
+    let log = builder.writer(memory.clone()).start().unwrap();
+    execute_on(&bus, "a", &[("tag", Value::from("one\ntwo"))]);
+    execute_on(&bus, "b", &[]);
+    log.shutdown(PATIENCE);
+    let lines = memory.lines();
+    assert!(lines[0].contains(" a ") && lines[2].ends_with(" b"), "{lines:?}");
+    assert_eq!(lines[1], "    → a_total (counter) +1 tag=\"one\\ntwo\"");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
 fn shutdown_drop_and_a_failed_start_leave_the_bus_as_it_was() {
     let bus = Bus::new();
     let builder = || Log::builder().bus(&bus).writer(io::sink());
