@@ -1,6 +1,6 @@
 //! The methods that change a definition which somebody else has made.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Callback, Metric};
@@ -48,8 +48,10 @@ impl Metric {
                 ));
                 continue;
             };
+            let tags = self.tags.len();
             self.tags.remove(index);
-            self.callback = self.callback.take().map(|callback| without_value(callback, index));
+            let callback = self.callback.take();
+            self.callback = callback.map(|callback| without_value(callback, index, tags));
             for set in &mut self.label_sets {
                 if index < set.len() {
                     set.remove(index);
@@ -113,19 +115,25 @@ impl Metric {
     }
 }
 
-/// A callback that gives all values of tags but this one, and the sum of what is then for the same.
-fn without_value(callback: Callback, index: usize) -> Callback {
+/// A callback that gives all of so many values of tags but this one, and the sum of what is then for the same.
+fn without_value(callback: Callback, index: usize, tags: usize) -> Callback {
     Arc::new(move |observe| {
-        let (mut places, mut sums) = (HashMap::new(), Vec::new());
+        // Of several numbers for the same values the last counts, as it does where no tag is left out.
+        let mut numbers = BTreeMap::new();
         callback(&mut |values, number| {
-            let others = values.iter().enumerate().filter(|(place, _)| *place != index);
-            let others: Vec<String> = others.map(|(_, value)| (*value).to_owned()).collect();
-            let place = *places.entry(others).or_insert_with_key(|others| {
-                sums.push((others.clone(), 0.0));
-                sums.len() - 1
-            });
-            sums[place].1 += number;
+            if values.len() == tags {
+                let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+                numbers.insert(values, number);
+            } else {
+                // Still not as many as there are tags, which is one less now, so that it is skipped for that.
+                observe(&vec![""; tags], number);
+            }
         });
+        let mut sums = BTreeMap::new();
+        for (mut values, number) in numbers {
+            values.remove(index);
+            *sums.entry(values).or_insert(0.0) += number;
+        }
         for (values, sum) in sums {
             observe(&values.iter().map(String::as_str).collect::<Vec<_>>(), sum);
         }
@@ -188,6 +196,49 @@ mod tests {
         let value = |tag: &str| snapshot.value("a.b", &[tag]);
         assert_eq!(value("a"), Some(SeriesValue::Number(1.0)));
         assert_eq!(value("b"), Some(SeriesValue::Number(6.0)));
+    }
+
+    #[test]
+    fn of_what_a_callback_gives_twice_the_last_counts_before_it_is_added_up() {
+        let metric = last_value("a.b").tags(["x", "y"]).callback(|observe| {
+            observe(&["1", "a"], 100.0);
+            observe(&["2", "a"], 2.0);
+            observe(&["1", "a"], 1.0);
+        });
+        let store = Store::new([metric.without_tags(["x"])]).unwrap();
+        assert_eq!(store.snapshot().value("a.b", &["a"]), Some(SeriesValue::Number(3.0)));
+    }
+
+    #[test]
+    fn a_callback_that_gives_too_few_or_too_many_values_does_so_without_a_tag_as_well() {
+        let metric = || {
+            last_value("a.b").tags(["x", "y", "z"]).callback(|observe| {
+                for values in [&[][..], &["1"], &["1", "2"], &["1", "2", "3", "4"]] {
+                    observe(values, 1.0);
+                }
+                observe(&["1", "2", "3"], 5.0);
+            })
+        };
+        for tags in [&["x"][..], &["z"], &["z", "y"], &["x", "y", "z"]] {
+            let store = Store::new([metric().without_tags(tags)]).unwrap();
+            let snapshot = store.snapshot();
+            let values: Vec<_> = snapshot.metrics()[0].series().map(|it| it.value()).collect();
+            assert_eq!(values, [SeriesValue::Number(5.0)], "{tags:?}");
+            let skipped = snapshot.value("radiosonde.metrics.skipped.total", &["a.b", "tag_count"]);
+            assert_eq!(skipped, Some(SeriesValue::Count(4)), "{tags:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_all_there_because_a_callback_panicked_is_not_added_up() {
+        let metric = sum("a.b").tags(["x"]).callback(|observe| {
+            observe(&["1"], 1.0);
+            panic!("before the others");
+        });
+        let snapshot = Store::new([metric.without_tags(["x"])]).unwrap().snapshot();
+        assert_eq!(snapshot.value("a.b", &[]), None, "a sum does not fall");
+        let skipped = snapshot.value("radiosonde.metrics.skipped.total", &["a.b", "panic"]);
+        assert_eq!(skipped, Some(SeriesValue::Count(1)));
     }
 
     #[test]

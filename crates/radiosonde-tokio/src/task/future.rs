@@ -73,6 +73,7 @@ enum Stage {
     /// The same, and nobody wants to know for how long.
     PolledUnmeasured,
     Pending,
+    /// It stays ended, even if somebody polls the future again.
     Ended,
 }
 
@@ -93,6 +94,9 @@ impl Task {
     /// Answers what to poll with, unless nobody wants to know anything of this poll.
     #[inline]
     fn start_poll(&mut self, waker: &Waker) -> Option<&Waker> {
+        if self.stage == Stage::Ended {
+            return None;
+        }
         if !self.kind.is_measured() {
             (self.stage, self.instrumented, self.wakes) = (Stage::PolledUnmeasured, None, None);
             return None;
@@ -113,6 +117,9 @@ impl Task {
 
     #[inline]
     fn end_poll(&mut self, is_done: bool) {
+        if self.stage == Stage::Ended {
+            return;
+        }
         let now = (self.stage == Stage::Polled).then(now);
         self.stage = Stage::Pending;
         if let Some(now) = now {

@@ -275,6 +275,27 @@ fn a_task_that_has_ended_holds_no_waker() {
     assert_eq!(Arc::strong_count(&woken), 2, "this one and `waker`");
 }
 
+#[test]
+fn a_task_that_is_polled_after_its_end_stays_ended() {
+    static KIND: TaskKind = TaskKind::new("test.ended").slow_poll(Duration::ZERO);
+    let capture = capture(["tokio.task.*"]);
+    let mut task = Box::pin(KIND.instrument(poll_fn(|_| {
+        pass(1);
+        Poll::Ready(())
+    })));
+    assert!(poll(task.as_mut()).is_ready());
+    assert!(poll(task.as_mut()).is_ready());
+    drop(task);
+    let mut task = Box::pin(KIND.instrument(async {}));
+    assert!(poll(task.as_mut()).is_ready());
+    catch_unwind(AssertUnwindSafe(|| poll(task.as_mut()))).unwrap_err();
+    drop(task);
+    let ends = capture.events().iter().filter(|event| event.name() == "tokio.task.end").count();
+    let ended = Outcome::ALL.map(|outcome| KIND.totals.ended(outcome));
+    assert_eq!((ends, ended, KIND.totals.alive()), (2, [2, 0, 0], 0));
+    assert_eq!(KIND.totals.polled().polls, 2);
+}
+
 /// In a process of its own, as other tests ask for all tasks.
 #[test]
 fn where_nobody_asks_no_clock_is_read_and_no_waker_made_but_tasks_are_counted() {
