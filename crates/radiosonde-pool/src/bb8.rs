@@ -44,7 +44,7 @@ pub use connection::Connection;
 use crate::checkout::Checkout;
 use crate::counts::Counts;
 use crate::reason::Reason;
-use crate::status::{Status, Totals, Watcher};
+use crate::status::{Status, Watcher};
 
 /// A pool of `bb8` that tells what it does. Cloning it gives another handle of the same pool.
 ///
@@ -131,8 +131,8 @@ impl<M: ManageConnection> Pool<M> {
         &self,
         get: impl Future<Output = Result<PooledConnection<'p, Managed<M>>, RunError<M::Error>>>,
     ) -> Result<PooledConnection<'p, Managed<M>>, RunError<M::Error>> {
-        let checkout = Checkout::start(&self.shared.counts, None);
-        let mut got = get.await;
+        let mut checkout = Checkout::start(&self.shared.counts);
+        let mut got = checkout.wait(get).await;
         match &mut got {
             Ok(connection) => {
                 let idle_since = connection.open.take();
@@ -160,10 +160,7 @@ impl<M: ManageConnection> Pool<M> {
         })
     }
 
-    /// What the pool is doing now.
-    ///
-    /// It is asked under `bb8`'s own lock, for a moment, and `bb8` closes what is idle for too long under the same: so a handler
-    /// of `database.pool.disconnected` must not ask.
+    /// What the pool is doing now. It is asked under `bb8`'s own lock, for a moment.
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.pool.state();
@@ -176,10 +173,7 @@ impl<M: ManageConnection> Pool<M> {
     #[must_use]
     pub fn watcher(&self) -> Watcher {
         let (pool, shared) = (self.clone(), self.shared.clone());
-        Watcher::new(self.name(), move || pool.status()).with_totals(move || Totals {
-            opened: shared.counts.opened(),
-            closed: Reason::ALL.map(|reason| shared.counts.closed(reason)),
-        })
+        Watcher::new(self.name(), move || pool.status()).with_totals(move || shared.counts.totals())
     }
 
     /// The pool's name.

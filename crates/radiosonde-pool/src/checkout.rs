@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use radiosonde::{Span, SpanContext, span};
+use radiosonde::{Span, span};
 
 use crate::counts::{Counts, Waiting};
-use crate::ending::{drop_in_future, fail};
+use crate::ending::{Polled, fail};
 use crate::events;
 
 /// Lives in the future that waits, and is dropped with it if that is cancelled.
@@ -14,16 +14,21 @@ pub(crate) struct Checkout<'a> {
     span: Option<Span<'a>>,
     /// Given back before the span ends, so that whoever listens sees the queue as it is then.
     waiting: Option<Waiting<'a>>,
+    polled: Polled,
 }
 
 impl<'a> Checkout<'a> {
-    /// Starts to wait, inside the span of the query that the connection is for, or the one that the thread is in.
-    pub(crate) fn start(counts: &'a Counts, query: Option<SpanContext>) -> Self {
+    /// Starts to wait, inside the span that the thread is in: that of the query, if the connection is for one.
+    pub(crate) fn start(counts: &'a Counts) -> Self {
         let waiting = counts.wait();
         // From here on it is given back, should a handler of the start event panic.
-        let mut checkout = Self { span: None, waiting: Some(waiting) };
-        checkout.span = Some(span!(parent: query, events::CHECKOUT, { pool: &*counts.pool }));
+        let mut checkout = Self { span: None, waiting: Some(waiting), polled: Polled::default() };
+        checkout.span = Some(span!(events::CHECKOUT, { pool: &*counts.pool }));
         checkout
+    }
+
+    pub(crate) async fn wait<T>(&mut self, get: impl Future<Output = T>) -> T {
+        self.polled.during(get).await
     }
 
     /// Ends well. The time that the connection was idle is not asked for if nobody listens.
@@ -51,7 +56,7 @@ impl Drop for Checkout<'_> {
     fn drop(&mut self) {
         self.waiting = None;
         if let Some(span) = self.span.take() {
-            drop_in_future(span);
+            self.polled.end(span);
         }
     }
 }

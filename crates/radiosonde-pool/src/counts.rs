@@ -11,6 +11,7 @@ use radiosonde::execute;
 
 use crate::events;
 use crate::reason::Reason;
+use crate::status::Totals;
 
 /// The counts of one pool, shared by its handles and its connections.
 #[derive(Debug)]
@@ -36,8 +37,13 @@ impl Counts {
         execute!(events::CONNECTED, { count: 1 }, { pool: self.pool });
     }
 
-    pub(crate) fn disconnected(&self, reason: Reason, age: Option<Duration>) {
-        self.closed[reason as usize].fetch_add(1, Relaxed);
+    /// So many more were closed for this reason, of which it is to be told.
+    pub(crate) fn count_closed(&self, reason: Reason, connections: u64) {
+        self.closed[reason as usize].fetch_add(connections, Relaxed);
+    }
+
+    /// Tells of one that was closed.
+    pub(crate) fn tell_closed(&self, reason: Reason, age: Option<Duration>) {
         match age {
             Some(age) => {
                 execute!(events::DISCONNECTED, { count: 1, age }, { pool: self.pool, reason: reason.as_str() });
@@ -56,6 +62,12 @@ impl Counts {
     /// How many connections were closed so far for this reason.
     pub(crate) fn closed(&self, reason: Reason) -> u64 {
         self.closed[reason as usize].load(Relaxed)
+    }
+
+    /// What is closed is asked for first, so that nothing is closed that was not opened.
+    pub(crate) fn totals(&self) -> Totals {
+        let closed = Reason::ALL.map(|reason| self.closed(reason));
+        Totals { opened: self.opened(), closed }
     }
 
     pub(crate) fn waiting(&self) -> usize {

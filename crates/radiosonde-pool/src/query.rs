@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use radiosonde::{Span, SpanContext, span};
 
-use crate::ending::{drop_in_future, fail};
+use crate::ending::{Polled, fail};
 use crate::events;
 use crate::operation::operation;
 
@@ -74,7 +74,13 @@ impl<'a> Query<'a> {
         let Self { pool, statement, source } = self;
         let span =
             span!(events::QUERY, { pool, operation: operation(statement), source, statement });
-        QuerySpan { span: Some(span), executing: None, error_kind: UNCLASSIFIED, in_future: true }
+        QuerySpan {
+            span: Some(span),
+            executing: None,
+            error_kind: UNCLASSIFIED,
+            in_future: true,
+            polled: Polled::default(),
+        }
     }
 
     /// Runs a future that makes the query inside the span. An error ends it as an exception, as does being dropped before it is
@@ -190,6 +196,7 @@ pub struct QuerySpan<'a> {
     error_kind: &'static str,
     /// Whether being dropped means that its future was.
     in_future: bool,
+    polled: Polled,
 }
 
 impl QuerySpan<'_> {
@@ -244,11 +251,11 @@ impl QuerySpan<'_> {
     }
 
     /// Runs a future inside the span, which goes on after it.
-    pub(crate) async fn within<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) async fn within<T>(&mut self, future: impl Future<Output = T>) -> T {
         // Pinned here, so that neither of the two ways has to hold it.
         let future = pin!(future);
         match self.context() {
-            Some(context) => context.instrument(future).await,
+            Some(context) => self.polled.during(context.instrument(future)).await,
             None => future.await,
         }
     }
@@ -287,7 +294,7 @@ impl QuerySpan<'_> {
 impl Drop for QuerySpan<'_> {
     fn drop(&mut self) {
         match self.span.take() {
-            Some(span) if self.in_future => drop_in_future(span),
+            Some(span) if self.in_future => self.polled.end(span),
             span => drop(span),
         }
     }

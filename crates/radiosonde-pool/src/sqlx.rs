@@ -38,7 +38,6 @@ use std::time::Instant;
 use ::sqlx::pool::{PoolConnection, PoolOptions};
 use ::sqlx::{Acquire, Connection, Database, Error, Transaction};
 use futures_core::future::BoxFuture;
-use radiosonde::SpanContext;
 
 pub use error_kind::error_kind;
 pub use executor::On;
@@ -101,7 +100,7 @@ impl<DB: Database> Pool<DB> {
     /// # Errors
     /// As `sqlx` does: when there is none in time, none can be opened, or the pool is closed.
     pub async fn acquire(&self) -> Result<PoolConnection<DB>, Error> {
-        self.checkout(None).await
+        self.checkout().await
     }
 
     /// Takes a connection and begins a transaction on it.
@@ -114,10 +113,9 @@ impl<DB: Database> Pool<DB> {
         Transaction::begin(connection, None).await
     }
 
-    /// Takes a connection, as part of the query whose context that is.
-    async fn checkout(&self, query: Option<SpanContext>) -> Result<PoolConnection<DB>, Error> {
-        let checkout = Checkout::start(self.telemetry.counts(), query);
-        let (outcome, idle_time) = with_idle_time(self.pool.acquire()).await;
+    async fn checkout(&self) -> Result<PoolConnection<DB>, Error> {
+        let mut checkout = Checkout::start(self.telemetry.counts());
+        let (outcome, idle_time) = checkout.wait(with_idle_time(self.pool.acquire())).await;
         self.telemetry.settle(&self.pool);
         match &outcome {
             Ok(_) => checkout.stop(|| idle_time),
@@ -126,10 +124,10 @@ impl<DB: Database> Pool<DB> {
         outcome
     }
 
-    /// Takes a connection for a query, which is made from then on.
+    /// Takes a connection inside the span of a query, which is made from then on.
     async fn checkout_for(&self, query: &mut QuerySpan<'_>) -> Result<PoolConnection<DB>, Error> {
         let asked = query.is_enabled().then(Instant::now);
-        let outcome = self.checkout(query.context()).await;
+        let outcome = query.within(self.checkout()).await;
         if let Some(asked) = asked {
             query.queue_time(asked.elapsed());
         }
@@ -200,11 +198,11 @@ impl<'a, DB: Database> Acquire<'a> for &'_ Pool<DB> {
 
     fn acquire(self) -> BoxFuture<'a, Result<Self::Connection, Error>> {
         let pool = self.clone();
-        Box::pin(async move { pool.checkout(None).await })
+        Box::pin(async move { pool.checkout().await })
     }
 
     fn begin(self) -> BoxFuture<'a, Result<Transaction<'a, DB>, Error>> {
         let pool = self.clone();
-        Box::pin(async move { Transaction::begin(pool.checkout(None).await?, None).await })
+        Box::pin(async move { Transaction::begin(pool.checkout().await?, None).await })
     }
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
 
 use super::Shared;
 use crate::reason::Reason;
@@ -30,7 +32,8 @@ impl<C> Connection<C> {
     }
 
     /// The connection itself. To the telemetry it is closed from then on.
-    pub fn into_inner(self) -> C {
+    pub fn into_inner(mut self) -> C {
+        self.open.close_for(Reason::Closed);
         self.connection
     }
 }
@@ -105,6 +108,28 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.shared.counts.disconnected(self.reason(), Some(self.since.elapsed()));
+        let reason = self.reason();
+        self.shared.counts.count_closed(reason, 1);
+        let closed = Closed { shared: self.shared.clone(), reason, age: self.since.elapsed() };
+        // `bb8` closes what is idle while it holds its lock, in a task: whoever is told may ask the pool, so another task tells.
+        if self.reason.is_none()
+            && !self.taken
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move { drop(closed) });
+        }
+    }
+}
+
+/// That a connection was closed: told when this is dropped, so that it is even if the runtime ends before the task begins.
+struct Closed {
+    shared: Arc<Shared>,
+    reason: Reason,
+    age: Duration,
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.shared.counts.tell_closed(self.reason, Some(self.age));
     }
 }

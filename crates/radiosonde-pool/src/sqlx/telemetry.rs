@@ -47,10 +47,10 @@ pub struct PoolTelemetry(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     counts: Counts,
-    /// How many connections are known to be closed.
+    /// How many connections are known to be closed, for whatever reason.
     closed: AtomicU64,
-    /// Of how many of them it has been told.
-    told: AtomicU64,
+    /// Of how many of them it has been told, by reason.
+    told: [AtomicU64; Reason::ALL.len()],
 }
 
 thread_local! {
@@ -63,7 +63,7 @@ impl PoolTelemetry {
     #[must_use]
     pub fn new(pool: &str) -> Self {
         let counts = Counts::new(pool);
-        Self(Arc::new(Shared { counts, closed: AtomicU64::new(0), told: AtomicU64::new(0) }))
+        Self(Arc::new(Shared { counts, closed: AtomicU64::new(0), told: Default::default() }))
     }
 
     /// Has these options call it. They have no other `after_connect` and `before_acquire` from then on.
@@ -97,41 +97,42 @@ impl PoolTelemetry {
 
     /// Tells of the connections that were closed since it was last asked.
     pub(super) fn settle<DB: Database>(&self, pool: &::sqlx::Pool<DB>) {
-        let closed = self.closed(pool);
-        let reason = if pool.is_closed() { Reason::Closed } else { Reason::Unknown };
-        self.0.tell(closed, reason);
+        self.count_closed(pool);
+        self.0.tell();
     }
 
     /// What there was so far. Executes nothing: whoever reads metrics may not want to be one who is measured.
     pub(super) fn totals<DB: Database>(&self, pool: &::sqlx::Pool<DB>) -> Totals {
-        let told = |reason| self.0.counts.closed(reason);
-        let closed = self.closed(pool);
-        let untold = closed.saturating_sub(told(Reason::Unknown) + told(Reason::Closed));
-        Totals {
-            opened: self.0.counts.opened(),
-            closed: Reason::ALL.map(|reason| match reason {
-                Reason::Unknown => told(reason) + untold,
-                _ => told(reason),
-            }),
-        }
+        self.count_closed(pool);
+        self.0.counts.totals()
     }
 
-    /// How many connections are known to be closed: those that were opened and are not there any more.
+    /// Counts the connections that are known to be closed: those that were opened and are not there any more.
     ///
     /// The pool counts a connection from before it is opened until after it is closed. So, if it is asked second, at least as
-    /// many were closed as are missing, and no more than are, once none is being opened. It never falls.
-    fn closed<DB: Database>(&self, pool: &::sqlx::Pool<DB>) -> u64 {
+    /// many were closed as are missing, and no more than are, once none is being opened.
+    fn count_closed<DB: Database>(&self, pool: &::sqlx::Pool<DB>) {
         let opened = self.0.counts.opened();
         let missing = opened.saturating_sub(pool.size().into());
-        self.0.closed.fetch_max(missing, AcqRel).max(missing)
+        let reason = if pool.is_closed() { Reason::Closed } else { Reason::Unknown };
+        self.0.count_closed(missing, reason);
     }
 }
 
 impl Shared {
-    fn tell(&self, closed: u64, reason: Reason) {
-        let told = self.told.fetch_max(closed, AcqRel);
-        for _ in told..closed {
-            self.counts.disconnected(reason, None);
+    /// So many are closed by now; those of them that were not counted before are counted for this reason.
+    fn count_closed(&self, closed: u64, reason: Reason) {
+        let counted = self.closed.fetch_max(closed, AcqRel);
+        self.counts.count_closed(reason, closed.saturating_sub(counted));
+    }
+
+    fn tell(&self) {
+        for reason in Reason::ALL {
+            let closed = self.counts.closed(reason);
+            let told = self.told[reason as usize].fetch_max(closed, AcqRel);
+            for _ in told..closed {
+                self.counts.tell_closed(reason, None);
+            }
         }
     }
 }
@@ -139,7 +140,8 @@ impl Shared {
 impl Drop for Shared {
     /// The pool's options hold it, so the pool is gone, and its connections with it.
     fn drop(&mut self) {
-        self.tell(self.counts.opened(), Reason::Closed);
+        self.count_closed(self.counts.opened(), Reason::Closed);
+        self.tell();
     }
 }
 

@@ -3,14 +3,16 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use ::bb8::{AddError, Builder, RunError};
 use ::sqlx::Executor;
-use radiosonde::ToValue;
+use radiosonde::{ToValue, attach, detach};
 use radiosonde_pool::bb8::{Managed, Pool};
 use radiosonde_pool::{Reason, Status};
+use tokio::sync::mpsc;
 
 use crate::database::{Database, Manager};
 use crate::recorder::Recorder;
@@ -163,6 +165,7 @@ async fn a_connection_that_broke_or_is_too_old_is_told_closed_for_that() {
     let pool2 =
         pool("bb8 old", &database, |builder| builder.max_lifetime(Duration::from_nanos(1))).await;
     drop(pool2.get().await.unwrap());
+    recorder.until(1, "database.pool.disconnected").await;
     assert_eq!(recorder.reasons(), ["max_lifetime"]);
     let closed = recorder.named("database.pool.disconnected");
     assert!(closed[0].measurement("age").as_u64().unwrap() > 0);
@@ -202,6 +205,45 @@ async fn a_connection_that_is_idle_for_too_long_is_told_closed_for_that() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_told_of_a_closed_connection_may_ask_its_pool() {
+    const NAME: &str = "bb8 asked";
+    let database = Database::new();
+    let (sizes, mut told) = mpsc::unbounded_channel();
+    let asked = Arc::new(OnceLock::<Pool<Manager>>::new());
+    attach("bb8 asks", "database.pool.disconnected", {
+        let asked = asked.clone();
+        move |event| {
+            if let Some(pool) = asked.get().filter(|_| event.metadata("pool") == NAME) {
+                let _ = sizes.send(pool.status().size);
+            }
+        }
+    })
+    .unwrap();
+    let pool = pool(NAME, &database, |builder| {
+        builder.idle_timeout(Duration::from_nanos(1)).reaper_rate(Duration::from_millis(1))
+    })
+    .await;
+    assert!(asked.set(pool.clone()).is_ok());
+    drop(pool.get().await.unwrap());
+    let size = tokio::time::timeout(Duration::from_secs(60), told.recv()).await;
+    assert!(matches!(size, Ok(Some(0 | 1))), "{size:?}");
+    detach("bb8 asks").unwrap();
+}
+
+#[test]
+fn what_is_closed_is_told_even_if_its_runtime_ends_at_once() {
+    let database = Database::new();
+    let recorder = Recorder::of("bb8 ends");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let pool = pool("bb8 ends", &database, |builder| builder).await;
+        drop(pool.get().await.unwrap());
+    });
+    drop(runtime);
+    assert_eq!(recorder.reasons(), ["closed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_told_closed_with_their_pool_and_when_they_leave_it() {
     let database = Database::new();
     let recorder = Recorder::of("bb8 closed");
@@ -221,6 +263,7 @@ async fn connections_are_told_closed_with_their_pool_and_when_they_leave_it() {
     assert_eq!(watcher.status().size, 2);
     drop((pool, watcher));
     assert_eq!(control.live.load(SeqCst), 0);
+    recorder.until(3, "database.pool.disconnected").await;
     assert_eq!(recorder.reasons(), ["closed"; 3]);
     assert_eq!(recorder.named("database.pool.connected").len(), 3);
 }

@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::io::{Error, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use radiosonde::{OwnedEvent, SpanContext, capture};
@@ -113,6 +115,37 @@ async fn a_query_that_panics_has_panicked_and_its_message_is_kept_back() {
         assert!(exception.metadata("kind") == "panic", "{exception:?}");
         assert!(!serde_json::to_string(exception).unwrap().contains("ada@"));
     }
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_shown_is_returned_and_told() {
+    struct Broken;
+
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("it cannot be shown")
+        }
+    }
+
+    let capture = capture(["database.query.*"]);
+    let outcome = query("primary", SELECT).try_run(|_| Err::<(), _>(Broken));
+    assert!(outcome.is_err());
+    let exception = last(&capture);
+    assert!(exception.metadata("kind") == "error" && exception.metadata("error_kind") == "other");
+}
+
+#[test]
+fn a_query_that_goes_down_with_the_panic_of_another_is_cancelled() {
+    let capture = capture(["database.query.*"]);
+    let mut task = Context::from_waker(Waker::noop());
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let waits = query("waits", SELECT).try_instrument(pending::<Result<(), Error>>());
+        let mut waits = pin!(waits);
+        assert!(waits.as_mut().poll(&mut task).is_pending());
+        panic!("of something else");
+    }));
+    assert!(unwound.is_err());
+    assert!(last(&capture).metadata("kind") == "cancelled", "{:?}", last(&capture));
 }
 
 #[test]

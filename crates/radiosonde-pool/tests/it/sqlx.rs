@@ -10,8 +10,9 @@ use std::time::Duration;
 use ::sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use ::sqlx::{Acquire, Error, Executor, Row, Sqlite};
 use radiosonde::OwnedEvent;
-use radiosonde_pool::Status;
+use radiosonde_metrics::{SeriesValue, Store};
 use radiosonde_pool::sqlx::{Pool, PoolTelemetry};
+use radiosonde_pool::{Status, metrics};
 
 use crate::database::Database;
 use crate::recorder::Recorder;
@@ -252,6 +253,36 @@ async fn connections_that_are_gone_are_told_closed_by_the_next_checkout() {
     pool.close().await;
     assert_eq!(recorder.reasons().len(), recorder.named("database.pool.connected").len());
     assert!(recorder.reasons().iter().all(|reason| reason == "unknown" || reason == "closed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_counted_closed_for_one_reason_is_told_so_and_counted_so_for_ever() {
+    const NAME: &str = "sqlx totals";
+    let database = Database::new();
+    let recorder = Recorder::of(NAME);
+    let options = SqlitePoolOptions::new().max_connections(3).after_release(|_, _| {
+        // None is taken back.
+        Box::pin(std::future::ready(Ok(false)))
+    });
+    let pool = Pool::connect_with(NAME, options, database.options()).await.unwrap();
+    let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    let store = Store::new(metrics([pool.watcher()])).unwrap();
+    let closed = |reason: &str| {
+        let snapshot = store.snapshot();
+        match snapshot.value("database.pool.connections.closed.total", &[NAME, reason]) {
+            Some(SeriesValue::Number(number)) => number,
+            other => panic!("{other:?}"),
+        }
+    };
+    drop(held);
+    until(|| pool.inner().size() == 0).await;
+    // They are counted when the metrics are read, and told later.
+    assert_eq!(closed("unknown"), 2.0);
+    assert_eq!(recorder.reasons(), [""; 0]);
+    pool.close().await;
+    assert_eq!(closed("unknown"), 2.0);
+    assert_eq!(closed("closed"), 0.0);
+    assert_eq!(recorder.reasons(), ["unknown"; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
