@@ -70,8 +70,10 @@ pub fn job<Args>(task: &Task<Args>) -> Job<'_> {
     if let Some(maximum) = task.max_attempts() {
         job = job.maximum_attempts(u32::try_from(maximum).unwrap_or(u32::MAX));
     }
-    if let Some(seconds) = task.run_at() {
-        job = job.enqueued_at(UNIX_EPOCH + Duration::from_secs(seconds));
+    let due =
+        task.run_at().and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    if let Some(due) = due {
+        job = job.enqueued_at(due);
     }
     if let Ok(enqueued) = Enqueued::extract(task.metadata()) {
         job = job.enqueued(&enqueued);

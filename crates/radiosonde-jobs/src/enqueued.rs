@@ -122,7 +122,8 @@ impl Enqueued {
 impl fmt::Display for Enqueued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since_1970 = self.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        write!(f, "{}", since_1970.as_nanos())?;
+        // As far as they can be read, which is until the year 2554.
+        write!(f, "{}", u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))?;
         match self.parent.as_ref().and_then(TraceParent::of) {
             Some(parent) => write!(f, " {parent}"),
             None => Ok(()),
@@ -185,6 +186,16 @@ mod tests {
         let alone = Enqueued::now();
         assert_eq!(alone.to_string().parse::<Enqueued>().unwrap().at(), alone.at());
         assert_eq!(alone.parent(), None);
+    }
+
+    #[test]
+    fn a_time_that_is_too_late_to_be_written_is_the_latest_and_one_too_early_the_first() {
+        let year = Duration::from_secs(365 * 24 * 3600);
+        let late = Enqueued::now().due_at(UNIX_EPOCH + year * 1_000);
+        let read: Enqueued = late.to_string().parse().unwrap();
+        assert_eq!(read.at(), UNIX_EPOCH + Duration::from_nanos(u64::MAX));
+        let early = Enqueued::now().due_at(UNIX_EPOCH - year);
+        assert_eq!(early.to_string().parse::<Enqueued>().unwrap().at(), UNIX_EPOCH);
     }
 
     #[test]

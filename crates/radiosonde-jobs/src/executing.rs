@@ -23,8 +23,10 @@ struct Counts {
 }
 
 impl Counts {
-    fn find(&self, (queue, job): (&str, &str)) -> Option<Arc<AtomicU64>> {
-        self.queues.get(queue)?.get(job).cloned()
+    /// The count of these, or that of the rest if there are too many to tell these apart.
+    fn find(&self, described: (&str, &str)) -> Option<Arc<AtomicU64>> {
+        let find = |(queue, job): (&str, &str)| self.queues.get(queue)?.get(job).cloned();
+        find(described).or_else(|| if self.length < MAXIMUM { None } else { find(OTHERS) })
     }
 
     fn find_or_add(&mut self, (queue, job): (&str, &str)) -> Arc<AtomicU64> {
@@ -94,6 +96,8 @@ mod tests {
         }
         assert_eq!(counts.queues["queue"].len(), MAXIMUM);
         assert_eq!(counts.find(OTHERS).unwrap().load(Relaxed), 50);
+        assert_eq!(counts.length, MAXIMUM + 1);
+        assert!(counts.find(("queue", "new")).is_some(), "found without one that adds");
         counts.find_or_add(("queue", "7")).fetch_add(1, Relaxed);
         assert_eq!(counts.find(("queue", "7")).unwrap().load(Relaxed), 2);
     }

@@ -80,12 +80,6 @@ impl Failure {
         self
     }
 
-    /// The same failure under another kind.
-    pub const fn kind_of(mut self, kind: &'static str) -> Self {
-        self.kind = kind;
-        self
-    }
-
     /// Its kind.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

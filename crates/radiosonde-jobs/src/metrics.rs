@@ -14,7 +14,7 @@ pub const ATTEMPTS: [f64; 6] = [1.0, 2.0, 3.0, 5.0, 10.0, 20.0];
 
 /// The metrics of jobs, to be taken as they are or changed.
 ///
-/// The gauge of jobs that run counts those that start after the first call of this, and keeps its tags.
+/// The gauge of jobs that run counts those that start after the first call of this.
 ///
 /// ```
 /// use radiosonde_metrics::{Store, Unit::Millisecond};

@@ -182,10 +182,14 @@ fn a_task_is_described_by_what_its_backend_knows() {
     let known = TaskBuilder::new(5_u32).run_at_time(due).attempt(1).max_attempts(2).build();
     let _ = job(&known).name("counts").try_run(|| Err::<(), _>("away"));
     let first = TaskBuilder::new(5_u32).run_at_time(due).build();
+    let never = TaskBuilder::new(5_u32).run_at_timestamp(u64::MAX).build();
+    assert!(job(&never).try_run(|| Ok::<_, String>(())).is_ok(), "no time is that late");
     job(&first).run(|| {});
-    assert_eq!(told(&capture), [end("failure", "error", 2), end("success", "null", 1)]);
+    let success = || end("success", "null", 1);
+    assert_eq!(told(&capture), [end("failure", "error", 2), success(), success()]);
     let ends = ends(&capture);
+    assert!(ends[1].measurement("queue_time").is_null());
     assert!(ends[0].metadata("job") == "counts" && ends[0].measurement("queue_time").is_null());
-    let waited = ends[1].measurement("queue_time").as_duration().unwrap();
-    assert!(ends[1].metadata("job") == "u32" && waited >= Duration::from_secs(29), "{waited:?}");
+    let waited = ends[2].measurement("queue_time").as_duration().unwrap();
+    assert!(ends[2].metadata("job") == "u32" && waited >= Duration::from_secs(29), "{waited:?}");
 }

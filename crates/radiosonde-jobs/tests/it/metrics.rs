@@ -86,6 +86,17 @@ fn names_tags_units_and_buckets_can_be_changed() {
 }
 
 #[test]
+fn jobs_that_run_can_be_told_apart_by_less() {
+    let metrics = metrics().change("job.executing", |metric| metric.without_tags(["job"]));
+    let store = Store::new(metrics).unwrap();
+    let queue = ["it.metrics.less"];
+    let executing = || number(&store.snapshot(), "job.executing", &queue);
+    let job = |name| Job::new(name).queue(queue[0]);
+    job("one").run(|| job("other").run(|| assert_eq!(executing(), Some(2.0))));
+    assert_eq!(executing(), Some(0.0));
+}
+
+#[test]
 fn a_queue_without_jobs_is_of_length_zero_and_not_unknown() {
     let lengths = || QueueLengths::new(["default", "mail"], ["available", "retryable"]);
     let store = Store::new([lengths().metric(|observe| {

@@ -6,7 +6,7 @@ use radiosonde_metrics::Unit::Millisecond;
 use radiosonde_metrics::{Metric, SeriesValue, Store};
 use radiosonde_tokio::{TaskKind, runtime_metrics, task_metrics};
 
-use crate::{current_thread, number};
+use crate::{current_thread, eventually, multi_thread, number};
 
 #[test]
 fn the_definitions_are_accepted_together_and_have_descriptions() {
@@ -18,6 +18,20 @@ fn the_definitions_are_accepted_together_and_have_descriptions() {
         .collect();
     assert!(metrics.iter().all(|metric| !metric.description_text().is_empty()));
     Store::new(metrics).unwrap();
+}
+
+#[test]
+fn the_workers_of_a_runtime_can_be_taken_together() {
+    const PARKS: &str = "tokio.worker.parks.total";
+    let runtime = multi_thread(2);
+    let is_parked = |worker| runtime.metrics().worker_park_unpark_count(worker) % 2 == 1;
+    eventually("idle workers park", || is_parked(0) && is_parked(1));
+    let handles = [("main", runtime.handle().clone())];
+    let metrics = runtime_metrics(handles).change(PARKS, |metric| metric.without_tags(["worker"]));
+    let store = Store::new(metrics).unwrap();
+    let parks: u64 = (0..2).map(|worker| runtime.metrics().worker_park_count(worker)).sum();
+    assert!(parks >= 2, "{parks}");
+    assert_eq!(number(&store, PARKS, &["main"]), parks as f64);
 }
 
 #[test]
