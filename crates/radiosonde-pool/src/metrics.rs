@@ -21,8 +21,7 @@ const ROWS: [f64; 8] = [0.0, 1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0];
 ///
 /// What a pool is doing, and how many connections it has opened and closed, is read from the pools when the metrics are read: no
 /// poller is needed, and what happened before the metrics were there counts. Without a pool to watch these metrics are left out; of
-/// several with one name the last is seen.
-/// The rest comes from events.
+/// several with one name the last is seen. The rest comes from events.
 ///
 /// ```
 /// use radiosonde_metrics::{SeriesValue, Store};
