@@ -102,7 +102,8 @@ impl HttpBody for Body {
         match &frame {
             Some(Ok(frame)) => {
                 reading.size += frame.data_ref().map_or(0, Bytes::len) as u64;
-                if reading.incoming.is_end_stream() {
+                // Nothing comes after trailers, and servers that pass a body on do not ask.
+                if frame.is_trailers() || reading.incoming.is_end_stream() {
                     self.end(None);
                 }
             }

@@ -13,6 +13,7 @@ use hyper::{Request, Response, Uri};
 use parking_lot::Mutex;
 use radiosonde::execute;
 use radiosonde_metrics::Definitions;
+use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use crate::body::{Body, Reading};
@@ -102,12 +103,13 @@ impl Client {
         let mut phase = request_span::start(&self.0.name, method, &origin, request.headers_mut());
         let pool = self.0.pools.get(origin);
         let mut call = Call { client: &self.0, pool, method, retries: 0 };
-        let exchange = call.exchange(request.map(any_body));
-        let outcome = match phase.context() {
+        phase.measurement("retries", call.retries);
+        let context = phase.context();
+        let exchange = call.exchange(request.map(any_body), &mut phase);
+        let outcome = match context {
             Some(context) => context.instrument(exchange).await,
             None => exchange.await,
         };
-        phase.measurement("retries", call.retries);
         match outcome {
             Ok(Answer { response, lease, receive, patience }) => {
                 phase.status(response.status());
@@ -202,7 +204,7 @@ pub struct Builder {
 impl Builder {
     /// Connections to one server at most: 50 unless set, and at least 1. Requests beyond wait for each other.
     pub fn pool_size(mut self, connections: usize) -> Self {
-        self.pool_size = connections.max(1);
+        self.pool_size = connections.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 

@@ -50,7 +50,7 @@ impl Connection {
         Ok(Self { sender, driver: Driver(Some(driver)), progress })
     }
 
-    pub(crate) fn progress(&self) -> &Progress {
+    pub(crate) fn progress(&self) -> &Arc<Progress> {
         &self.progress
     }
 
@@ -72,7 +72,7 @@ impl Connection {
         &mut self,
         request: Request<Option<AnyBody>>,
         patience: &mut Patience,
-        mut sent: impl FnMut(&Progress),
+        mut sent: impl FnMut(),
     ) -> Result<Response<Incoming>, Failure> {
         self.progress.reset();
         let request = request.map(|body| Outgoing::new(body, self.progress.clone()));
@@ -82,7 +82,7 @@ impl Connection {
             if answer.is_pending() {
                 self.driver.drive(cx);
                 if self.progress.is_sent() {
-                    sent(&self.progress);
+                    sent();
                 }
                 answer = response.as_mut().poll(cx);
             }
@@ -111,23 +111,25 @@ pub(crate) struct Patience {
     timeout: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
+    /// The head of the response is there, and what comes next is up to the server, whatever it was sent.
+    is_answered: bool,
     /// [`Progress::moved`] when the wait began.
     moved: u64,
 }
 
 impl Patience {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { timeout, sleep: None, is_waiting: false, moved: 0 }
+        Self { timeout, sleep: None, is_waiting: false, is_answered: false, moved: 0 }
     }
 
-    /// The next wait is a new one.
+    /// A part of the response is there. The next wait is a new one.
     pub(crate) fn renew(&mut self) {
-        self.is_waiting = false;
+        (self.is_waiting, self.is_answered) = (false, true);
     }
 
     /// Whether the server kept still for too long; if not, the task is woken when it has.
     pub(crate) fn is_over(&mut self, progress: &Progress, cx: &mut Context<'_>) -> bool {
-        if !progress.is_up_to_server() && !progress.is_answered() {
+        if !self.is_answered && !progress.is_up_to_server() {
             self.is_waiting = false;
             return false;
         }

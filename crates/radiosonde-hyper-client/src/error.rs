@@ -51,26 +51,28 @@ impl ErrorKind {
         }
     }
 
-    /// That of any client's error, by what is among its causes.
-    pub(crate) fn of(error: &(dyn StdError + 'static)) -> Self {
+    /// That of any client's error, by what is among its causes, and which of them said so.
+    pub(crate) fn among_causes<'a>(
+        error: &'a (dyn StdError + 'static),
+    ) -> (Self, Option<&'a (dyn StdError + 'static)>) {
         let mut next = Some(error);
         while let Some(cause) = next {
             if let Some(error) = cause.downcast_ref::<Error>() {
-                return error.kind;
+                return (error.kind, Some(cause));
             }
             if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-                return Self::of_exchange(error, Self::Receive);
+                return (Self::of_exchange(error, Self::Receive), Some(cause));
             }
             if let Some(error) = cause.downcast_ref::<io::Error>() {
                 let kind = Self::of_io(error);
                 // An error that wraps another says less than that.
                 if kind != Self::Other || error.get_ref().is_none() {
-                    return kind;
+                    return (kind, Some(cause));
                 }
             }
             next = cause.source();
         }
-        Self::Other
+        (Self::Other, None)
     }
 
     /// That of an error on a connection; `otherwise` if it is not known to be another.

@@ -34,7 +34,12 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    pub(crate) async fn exchange(&mut self, request: Request<AnyBody>) -> Result<Answer, Error> {
+    /// `phase` is that of the whole request.
+    pub(crate) async fn exchange(
+        &mut self,
+        request: Request<AnyBody>,
+        phase: &mut Phase<'static>,
+    ) -> Result<Answer, Error> {
         let CheckedOut { permit, idle } = self.queue().await?;
         let (head, body) = request.into_parts();
         let Some((connection, _)) = idle else {
@@ -59,6 +64,7 @@ impl Call<'_> {
             _ => return Err(lost.error),
         };
         self.retries += 1;
+        phase.measurement("retries", self.retries);
         let lease = self.connect(lost.permit).await?;
         self.send(lease, request).await.map_err(|lost| lost.error)
     }
@@ -115,16 +121,16 @@ impl Call<'_> {
         request: Request<Option<AnyBody>>,
     ) -> Result<Answer, Lost> {
         let mut patience = Patience::new(self.client.response_timeout);
-        let mut phases = Phases { call: self, send: Some(self.start_send()), receive: None };
-        let outcome =
-            lease.connection.send(request, &mut patience, |progress| phases.sent(progress)).await;
-        let progress = lease.connection.progress();
+        let progress = lease.connection.progress().clone();
+        let mut phases =
+            Phases { call: self, progress, send: Some(self.start_send()), receive: None };
+        let outcome = lease.connection.send(request, &mut patience, || phases.sent()).await;
         let (error, unsent) = match outcome {
             Ok(response) => {
                 patience.renew();
                 // If the response came before the request was sent to its end, its phase begins now.
-                phases.sent(progress);
-                let mut receive = phases.receive.unwrap_or_else(|| self.start_receive());
+                phases.sent();
+                let mut receive = phases.receive.take().unwrap_or_else(|| self.start_receive());
                 receive.status(response.status());
                 return Ok(Answer { response, lease, receive, patience });
             }
@@ -136,8 +142,8 @@ impl Call<'_> {
                 (self.error(kind).caused_by(error), unsent)
             }
         };
-        phases.fail(progress, &error);
-        let is_answered = progress.is_answered();
+        phases.fail(&error);
+        let is_answered = lease.connection.progress().is_answered();
         Err(Lost { error, unsent, is_answered, permit: lease.close() })
     }
 
@@ -183,31 +189,46 @@ struct Lost {
 /// The two phases of an attempt, of which one runs at a time.
 struct Phases<'a> {
     call: &'a Call<'a>,
+    progress: Arc<Progress>,
     send: Option<Phase<'a>>,
     receive: Option<Phase<'static>>,
 }
 
 impl Phases<'_> {
     /// Nothing more will be sent, at least not before the response.
-    fn sent(&mut self, progress: &Progress) {
-        if let Some(mut send) = self.send.take() {
-            send.metadata("complete", progress.is_sent());
-            send.measurement("size", progress.body_size());
+    fn sent(&mut self) {
+        if self.send.is_none() {
+            return;
+        }
+        self.record();
+        if let Some(send) = self.send.take() {
             send.stop();
             self.receive = Some(self.call.start_receive());
         }
     }
 
-    fn fail(self, progress: &Progress, error: &Error) {
-        if let Some(mut send) = self.send {
-            send.metadata("complete", false);
-            send.measurement("size", progress.body_size());
-            send.fail(error.kind(), error);
+    fn fail(mut self, error: &Error) {
+        self.record();
+        for phase in [self.send.take(), self.receive.take()].into_iter().flatten() {
+            phase.fail(error.kind(), error);
         }
-        if let Some(mut receive) = self.receive {
+    }
+
+    /// How far the phase has come that runs.
+    fn record(&mut self) {
+        if let Some(send) = &mut self.send {
+            send.metadata("complete", self.progress.is_sent());
+            send.measurement("size", self.progress.body_size());
+        } else if let Some(receive) = &mut self.receive {
             receive.measurement("size", 0);
-            receive.fail(error.kind(), error);
         }
+    }
+}
+
+impl Drop for Phases<'_> {
+    /// The phase that still runs is given up.
+    fn drop(&mut self) {
+        self.record();
     }
 }
 

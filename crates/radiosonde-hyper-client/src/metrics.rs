@@ -1,5 +1,6 @@
 //! Metrics that are ready-made: of the phases, from events, and of the pools, read where they are.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
 use radiosonde::{DeclaredSpan, Event};
@@ -48,7 +49,7 @@ pub fn metrics() -> Definitions {
             .description("Requests without a response, or whose response broke off."),
         sum("http.client.retries.total")
             .events([REQUEST.stop(), REQUEST.exception()])
-            .measurement_with(|event| recorded(event, "retries"))
+            .measurement_with(retries)
             .tags(SERVER)
             .description("Requests sent again because an idle connection was found closed."),
         duration("http.client.request.duration.seconds", &REQUEST, REQUEST_BUCKETS)
@@ -99,9 +100,7 @@ pub fn pool_metrics<'a>(clients: impl IntoIterator<Item = &'a Client>) -> Defini
         clients.into_iter().map(|client| Arc::downgrade(client.shared())).collect();
     let gauge = |name: &'static str, value: fn(&PoolStatus) -> usize| {
         let clients = clients.clone();
-        last_value(name)
-            .callback(move |observe| clients.iter().for_each(|client| read(client, value, observe)))
-            .tags(SERVER)
+        last_value(name).callback(move |observe| read(&clients, value, observe)).tags(SERVER)
     };
     Definitions::new([
         gauge("http.client.pool.size", |pool| pool.size).description("Connections at most."),
@@ -117,14 +116,22 @@ pub fn pool_metrics<'a>(clients: impl IntoIterator<Item = &'a Client>) -> Defini
 }
 
 fn read(
-    client: &Weak<Shared>,
+    clients: &[Weak<Shared>],
     value: fn(&PoolStatus) -> usize,
     observe: &mut dyn FnMut(&[&str], f64),
 ) {
-    let Some(client) = client.upgrade() else { return };
-    for pool in client.pools.status() {
-        let tags = [client.name.as_str(), pool.scheme, &pool.host, &pool.port.to_string()];
-        observe(&tags, value(&pool) as f64);
+    // Clients of one name are one client.
+    let mut sums = BTreeMap::<_, f64>::new();
+    for client in clients.iter().filter_map(Weak::upgrade) {
+        for pool in client.pools.status() {
+            let value = value(&pool) as f64;
+            let tags =
+                [client.name.clone(), pool.scheme.to_owned(), pool.host, pool.port.to_string()];
+            *sums.entry(tags).or_default() += value;
+        }
+    }
+    for (tags, sum) in &sums {
+        observe(&tags.each_ref().map(String::as_str), *sum);
     }
 }
 
@@ -140,12 +147,12 @@ fn duration(name: &'static str, span: &DeclaredSpan, buckets: [f64; 9]) -> Metri
 fn bytes(name: &'static str, span: &DeclaredSpan) -> Metric {
     sum(name)
         .events([span.stop(), span.exception()])
-        .measurement_with(|event| recorded(event, "size"))
+        .measurement("size")
         .unit(Byte, Byte)
         .tags(SERVER)
 }
 
-/// A measurement of a span, which has not recorded it if it was cancelled early.
-fn recorded(event: &Event<'_>, key: &str) -> Option<f64> {
-    Some(event.measurement(key).as_f64().unwrap_or_default())
+/// A layer does not know of any.
+fn retries(event: &Event<'_>) -> Option<f64> {
+    Some(event.measurement("retries").as_f64().unwrap_or_default())
 }

@@ -40,6 +40,9 @@ impl Origin {
         if !matches!(origin.scheme, "http" | "https") || origin.host.is_empty() {
             return refused("the URI of a request has to be a whole one: `http://host/path`");
         }
+        if has_bad_port(request.uri()) {
+            return refused("the port in the URI of a request has to be a number up to 65535");
+        }
         if !request.headers().contains_key(HOST) {
             let Ok(host) = HeaderValue::try_from(origin.authority(request.uri().port_u16())) else {
                 return refused("the host of the URI cannot be sent in a header");
@@ -69,6 +72,13 @@ impl Origin {
             None => self.host.clone(),
         }
     }
+}
+
+/// Whether there is a port that is none, which [`Uri::port`] does not tell from there being none.
+fn has_bad_port(uri: &Uri) -> bool {
+    let (Some(authority), Some(host)) = (uri.authority(), uri.host()) else { return false };
+    let server = authority.as_str().rsplit('@').next().unwrap_or_default();
+    uri.port().is_none() && server.len() > host.len() + ":".len()
 }
 
 impl fmt::Display for Origin {
@@ -111,6 +121,8 @@ mod tests {
             ("http://example.org:80/a?b=c", "http://example.org:80", "example.org:80", "/a?b=c"),
             ("https://ada:secret@example.org?q", "https://example.org:443", "example.org", "/?q"),
             ("http://[::1]:8080/", "http://[::1]:8080", "[::1]:8080", "/"),
+            ("http://[::1]/", "http://[::1]:80", "[::1]", "/"),
+            ("http://example.org:/", "http://example.org:80", "example.org", "/"),
         ] {
             let taken = taken(uri).unwrap();
             assert_eq!(taken, (origin.to_owned(), host.to_owned(), rest.to_owned()));
@@ -119,7 +131,14 @@ mod tests {
 
     #[test]
     fn what_names_no_server_is_refused() {
-        for uri in ["/path", "ftp://example.org/", "example.org:80"] {
+        for uri in [
+            "/path",
+            "ftp://example.org/",
+            "example.org:80",
+            "http://example.org:65536/",
+            "http://ada:1@example.org:99999/",
+            "http://[::1]:99999/",
+        ] {
             assert_eq!(taken(uri).unwrap_err().kind(), ErrorKind::Request, "{uri}");
         }
         let mut connect = Request::connect("http://example.org").body(()).unwrap();

@@ -20,7 +20,8 @@ use crate::request_span;
 /// A layer that makes a span `http.client.request` of each request of another client: of `hyper-util`'s as it is, of reqwest's with two
 /// conversions. The span ends with the response's body, and its `traceparent` is sent.
 ///
-/// Of the client's error the kind is told by what is among its causes; what is not known there is `other`.
+/// Of the client's error the kind is told by what is among its causes, and so is the text; what is not known there is `other`.
+/// The text of the error itself is left out: reqwest's has the URL in it.
 ///
 /// ```
 /// use radiosonde_hyper_client::RequestLayer;
@@ -126,11 +127,19 @@ where
             }),
             Err(error) => {
                 if let Some(phase) = phase {
-                    phase.fail(ErrorKind::of(&error), &error);
+                    fail(phase, &error);
                 }
                 Err(error)
             }
         })
+    }
+}
+
+/// Ends the span with what is known of a client's error: its own text may have the URL in it, with the query.
+fn fail(phase: Phase<'static>, error: &(dyn StdError + 'static)) {
+    match ErrorKind::among_causes(error) {
+        (kind, Some(known)) => phase.fail(kind, known),
+        (kind, None) => phase.fail_with(kind, &kind),
     }
 }
 
@@ -181,10 +190,10 @@ where
         match &frame {
             Some(Err(error)) => {
                 if let Some(phase) = this.phase.take() {
-                    phase.fail(ErrorKind::of(error), error);
+                    fail(phase, error);
                 }
             }
-            Some(Ok(_)) if !this.body.is_end_stream() => {}
+            Some(Ok(frame)) if !frame.is_trailers() && !this.body.is_end_stream() => {}
             _ => {
                 if let Some(phase) = this.phase.take() {
                     phase.stop();

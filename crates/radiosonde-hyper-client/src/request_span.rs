@@ -15,7 +15,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static(HEADER);
 
 /// Starts the span of a request and has its headers say so.
 ///
-/// A `traceparent` that is there already stays, and names the parent of the span. Otherwise the span itself is named, or, if
+/// A `traceparent` that is there already stays, and names the parent of the span, unless there are several. Otherwise the span itself is named, or, if
 /// nobody listens and so there is none, the current one, if that has a `traceparent`.
 pub(crate) fn start(
     name: &str,
@@ -23,9 +23,8 @@ pub(crate) fn start(
     origin: &Origin,
     headers: &mut HeaderMap,
 ) -> Phase<'static> {
-    let given = headers.get(TRACEPARENT);
-    let is_given = given.is_some();
-    let given: Option<TraceParent> = given.and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_given = headers.contains_key(TRACEPARENT);
+    let given = given(headers);
     let own = LazyCell::new(|| match given.or_else(TraceParent::current) {
         Some(parent) => parent.child(),
         None => TraceParent::root(),
@@ -44,4 +43,11 @@ pub(crate) fn start(
         }
     }
     phase
+}
+
+/// The `traceparent` that is there already. Of several none is taken, as the recommendation asks.
+fn given(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut values = headers.get_all(TRACEPARENT).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    value.to_str().ok()?.parse().ok()
 }

@@ -117,7 +117,9 @@ impl AsyncWrite for Watched {
 
     /// The connection flushes when it has written all that it had: once the body is taken, that is the whole request.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.progress.is_blocked.store(flushed.is_pending(), Relaxed);
+        ready!(flushed)?;
         if self.progress.body_is_taken.load(Relaxed) {
             self.progress.is_sent.store(true, Relaxed);
         }

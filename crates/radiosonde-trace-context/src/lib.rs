@@ -59,11 +59,12 @@ impl TraceParent {
         Self(text)
     }
 
-    /// A span inside this one: of the same trace, with an id of its own.
+    /// A span inside this one: of the same trace, with an id of its own. Of the flags it has those whose meaning is known.
     #[must_use]
     pub fn child(&self) -> Self {
         let mut child = *self;
         child.0[SPAN_ID].copy_from_slice(&random_id());
+        child.0[FLAGS].copy_from_slice(self.known_flags());
         child
     }
 
@@ -110,6 +111,10 @@ impl TraceParent {
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         u8::from_str_radix(self.part(FLAGS), 16).is_ok_and(|flags| flags & SAMPLED != 0)
+    }
+
+    fn known_flags(&self) -> &'static [u8; 2] {
+        if self.is_sampled() { b"01" } else { b"00" }
     }
 
     fn part(&self, range: Range<usize>) -> &str {
@@ -160,8 +165,7 @@ impl FromStr for TraceParent {
         }
         let mut parent = Self(*known);
         if !parent.as_str().starts_with("00") {
-            // Only the flag that is known now keeps its meaning.
-            let flags = if parent.is_sampled() { b"01" } else { b"00" };
+            let flags = parent.known_flags();
             parent.0[..2].copy_from_slice(b"00");
             parent.0[FLAGS].copy_from_slice(flags);
         }

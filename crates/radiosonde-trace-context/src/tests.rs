@@ -53,6 +53,15 @@ fn of_a_version_to_come_what_is_known_is_read() {
 }
 
 #[test]
+fn flags_that_mean_nothing_yet_are_not_sent_on() {
+    for (received, sent) in [("ff", "01"), ("fe", "00"), ("03", "01")] {
+        let parent = read(&format!("{}{received}", &RECEIVED[..FLAGS.start])).unwrap();
+        assert_eq!(&parent.child().as_str()[FLAGS], sent);
+        assert_eq!(&parent.as_str()[FLAGS], received, "it is the name of somebody else's span");
+    }
+}
+
+#[test]
 fn ids_are_not_made_twice() {
     let mut seen = HashSet::new();
     for _ in 0..1_000 {

@@ -66,6 +66,44 @@ async fn while_sending() {
 }
 
 #[tokio::test]
+async fn what_was_sent_by_then_is_told() {
+    let (client, server) = (Client::new("shop"), still().await);
+    let capture = capture(["http.client.*.exception"]);
+    given_up(&client, request(&server, Then::Nothing)).await;
+    let send = last(&capture, "http.client.send.exception");
+    assert!(send.measurement("size") == 3 && send.metadata("complete") == false);
+    let request = last(&capture, "http.client.request.exception");
+    assert!(request.measurement("retries") == 0);
+}
+
+#[tokio::test]
+async fn on_the_second_attempt() {
+    let server = Server::start(|mut stream, number| async move {
+        read_head(&mut stream).await.unwrap();
+        if number == 0 {
+            write(&mut stream, OK).await;
+            read_head(&mut stream).await.unwrap();
+        } else {
+            until_closed(&mut stream).await;
+        }
+    })
+    .await;
+    let client = Client::new("shop");
+    get_and_read(&client, &server.url()).await.unwrap();
+    let capture = capture(["http.client.*.exception"]);
+    let url = server.url();
+    let mut pending = Box::pin(get(&client, &url));
+    assert!(poll_for_a_while(&mut pending).await.is_none());
+    drop(pending);
+    assert_eq!(
+        told(&capture),
+        ["receive.exception closed", "receive.exception cancelled", "request.exception cancelled"]
+    );
+    assert!(last(&capture, "http.client.request.exception").measurement("retries") == 1);
+    assert_eq!((status(&client).in_use, status(&client).idle), (0, 0));
+}
+
+#[tokio::test]
 async fn while_waiting_for_the_response() {
     let (client, server) = (Client::new("shop"), still().await);
     let told = given_up(&client, request(&server, Then::End)).await;

@@ -131,6 +131,23 @@ async fn chunks_and_trailers_are_read() {
 }
 
 #[tokio::test]
+async fn nobody_has_to_ask_for_more_after_the_trailers() {
+    let server = Server::answering(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n\
+         4\r\nbody\r\n0\r\nsum: 4\r\n\r\n",
+    )
+    .await;
+    let client = Client::new("shop");
+    let capture = capture(["http.client.request.*"]);
+    let mut body = get(&client, &server.url()).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "body");
+    assert!(body.frame().await.unwrap().unwrap().is_trailers());
+    assert_eq!(told(&capture), ["request.start", "request.stop"]);
+    assert_eq!(status(&client).idle, 1);
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
 async fn a_response_that_is_only_for_now_is_passed_over() {
     let server = Server::answering(
         "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody",

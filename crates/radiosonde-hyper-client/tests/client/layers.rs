@@ -74,12 +74,14 @@ async fn a_request_of_reqwest_is_a_span_until_the_end_of_its_body() {
 }
 
 #[tokio::test]
-async fn an_error_of_reqwest_is_of_a_known_kind() {
-    let url = refused().await;
+async fn an_error_of_reqwest_is_of_a_known_kind_and_says_nothing_of_the_path_and_the_query() {
+    let url = refused().await + "path?token=secret";
     let capture = capture(["http.client.*.exception"]);
     let request = Request::get(&url).body(reqwest::Body::default()).unwrap();
     assert!(of_reqwest().ready().await.unwrap().call(request).await.is_err());
     assert_eq!(told(&capture), ["connect.exception connect", "request.exception connect"]);
+    let reason = last(&capture, "http.client.request.exception").metadata("reason").to_string();
+    assert!(reason.contains("refused") && !reason.contains("path"), "{reason}");
 }
 
 #[tokio::test]
@@ -106,6 +108,21 @@ async fn the_last_byte_ends_the_span_of_a_layer_too() {
     let mut body = std::pin::pin!(response.into_body());
     assert!(body.frame().await.unwrap().is_ok());
     assert_eq!(told(&capture), ["request.stop"]);
+}
+
+#[tokio::test]
+async fn the_trailers_end_the_span_of_a_layer_too() {
+    let server = Server::answering(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: sum\r\n\r\n0\r\nsum: 0\r\n\r\n",
+    )
+    .await;
+    let mut client = of_hyper_util();
+    let capture = capture(["http.client.request.*"]);
+    let request = Request::get(server.url()).body(Empty::new()).unwrap();
+    let response = client.ready().await.unwrap().call(request).await.unwrap();
+    let mut body = std::pin::pin!(response.into_body());
+    assert!(body.frame().await.unwrap().ok().unwrap().is_trailers());
+    assert_eq!(told(&capture), ["request.start", "request.stop"]);
 }
 
 #[tokio::test]

@@ -140,3 +140,18 @@ fn names_tags_units_and_buckets_can_be_changed() {
     assert!(!changed.iter().any(|metric| metric.name().contains("errors")));
     Store::new(changed).unwrap();
 }
+
+#[tokio::test]
+async fn clients_of_one_name_are_one_client_to_the_gauges() {
+    let server = Server::answering(OK).await;
+    let clients = [Client::new("both"), Client::new("both")];
+    let store = Store::new(pool_metrics(&clients)).unwrap();
+    let held = get(&clients[0], &server.url()).await.unwrap();
+    get_and_read(&clients[1], &server.url()).await.unwrap();
+    let snapshot = store.snapshot();
+    for (gauge, value) in [("size", 100.0), ("in.use", 1.0), ("idle", 1.0), ("available", 99.0)] {
+        let metric = format!("http.client.pool.{gauge}");
+        assert_eq!(series(&snapshot, &metric, "both"), one("", value), "{gauge}");
+    }
+    drop(held);
+}

@@ -75,6 +75,14 @@ async fn as_many_as_the_pool_has_run_at_once() {
     assert_eq!(server.accepted(), 3);
 }
 
+#[tokio::test]
+async fn a_pool_may_be_as_large_as_can_be() {
+    let server = Server::answering(OK).await;
+    let client = Client::builder("shop").pool_size(usize::MAX).build();
+    assert_eq!(get_and_read(&client, &server.url()).await.unwrap(), "body");
+    assert_eq!(status(&client).available, status(&client).size);
+}
+
 #[tokio::test(start_paused = true)]
 async fn connections_that_were_idle_for_too_long_are_closed() {
     let server = Server::answering(OK).await;

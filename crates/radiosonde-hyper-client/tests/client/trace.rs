@@ -93,3 +93,19 @@ async fn one_that_is_there_already_stays_and_is_the_parent() {
     );
     assert!(events[1].metadata("telemetry_parent_span_context").is_null());
 }
+
+#[tokio::test]
+async fn of_several_none_is_the_parent() {
+    let (server, sent) = listening().await;
+    let capture = capture(["http.client.request.start"]);
+    let given = TraceParent::root();
+    let request = Request::get(server.url()).header("traceparent", given.as_str());
+    let request = request.header("traceparent", TraceParent::root().as_str());
+    let client = Client::new("shop");
+    read(client.request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap())
+        .await
+        .unwrap();
+    let start = last(&capture, "http.client.request.start");
+    assert!(start.metadata("telemetry_parent_span_context").is_null());
+    assert_eq!(**sent.lock(), [Some(given.to_string())], "they are as they were");
+}
