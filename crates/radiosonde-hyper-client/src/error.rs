@@ -65,9 +65,13 @@ impl ErrorKind {
             }
             if let Some(error) = cause.downcast_ref::<io::Error>() {
                 let kind = Self::of_io(error);
-                // An error that wraps another says less than that.
-                if kind != Self::Other || error.get_ref().is_none() {
-                    return (kind, Some(cause));
+                match error.get_ref() {
+                    // An error that wraps another says less than that.
+                    Some(wrapped) if kind == Self::Other => {
+                        next = Some(wrapped);
+                        continue;
+                    }
+                    _ => return (kind, Some(cause)),
                 }
             }
             next = cause.source();
@@ -188,5 +192,26 @@ impl fmt::Display for Causes<'_> {
             next = cause.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_is_wrapped_says_more_than_what_wraps_it() {
+        let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
+        let ours = Error::new(ErrorKind::Closed, "http://example.org:80").caused_by(refused());
+        for (error, kind) in [
+            (io::Error::other(ours), ErrorKind::Closed),
+            (io::Error::other(refused()), ErrorKind::Connect),
+            (io::Error::other("the disk is gone"), ErrorKind::Other),
+            (io::Error::from(io::ErrorKind::PermissionDenied), ErrorKind::Other),
+        ] {
+            let (found, known) = ErrorKind::among_causes(&error);
+            assert_eq!(found, kind, "{error:?}");
+            assert_eq!(known.is_some(), kind != ErrorKind::Other || error.get_ref().is_none());
+        }
     }
 }

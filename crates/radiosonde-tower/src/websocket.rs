@@ -47,6 +47,8 @@ use socket::Messages;
 static IN_FLIGHT: AtomicUsize = AtomicUsize::new(0);
 
 /// The session that may come of a request: an extractor, beside axum's `WebSocketUpgrade`. See [the module](self).
+///
+/// Its route is the one that axum matched, whatever [`TelemetryLayer::route`](crate::TelemetryLayer::route) says.
 #[derive(Debug, Clone)]
 pub struct WebSocketSession {
     route: &'static str,

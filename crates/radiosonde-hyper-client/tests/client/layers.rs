@@ -161,6 +161,26 @@ async fn whoever_drops_the_future_or_the_body_cancels_the_span() {
 }
 
 #[tokio::test]
+async fn a_client_that_panics_ends_the_span_with_it() {
+    let capture = capture(["http.client.request.*"]);
+    for in_body in [false, true] {
+        let inner = tower::service_fn(move |_: Request<()>| async move {
+            assert!(in_body, "there is no response");
+            Ok::<_, hyper::Error>(Response::new(Frames::new([], Then::Panic)))
+        });
+        let client = RequestLayer::new("shop").layer(inner);
+        let request = Request::get("http://example.org/").body(()).unwrap();
+        let task = tokio::spawn(async move {
+            let response = client.oneshot(request).await.unwrap();
+            response.into_body().collect().await.map(drop)
+        });
+        assert!(task.await.unwrap_err().is_panic());
+    }
+    let panicked = ["request.start", "request.exception panic"];
+    assert_eq!(told(&capture), [panicked, panicked].concat());
+}
+
+#[tokio::test]
 async fn our_client_is_a_service_too() {
     let url = start().await;
     let client = radiosonde_hyper_client::Client::new("shop");

@@ -166,7 +166,7 @@ async fn answers_that_are_too_much_are_errors() {
         })
         .await;
         let client = Client::new("shop");
-        assert!(get_and_read(&client, &server.url()).await.is_err(), "{:.60}", answer);
+        assert!(get_and_read(&client, &server.url()).await.is_err(), "{answer:.60}");
         assert_eq!((status(&client).idle, status(&client).in_use), (0, 0));
     }
 }

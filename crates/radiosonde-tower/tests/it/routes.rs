@@ -86,14 +86,11 @@ async fn a_function_is_asked_before_axum() {
 async fn hostile_requests_have_one_route_and_one_method() {
     let capture = record();
     let server = serve(users().layer(TelemetryLayer::new())).await;
-    let paths =
-        ["/../../etc/passwd", "/%00", "/wp-login.php?x=1", "/users/7/x", "//", "*", "/\u{7f}"];
-    let mut count = 0;
-    for path in paths.iter().take(6) {
+    let paths = ["/../../etc/passwd", "/%00", "/wp-login.php?x=1", "/users/7/x", "//", "*"];
+    for path in paths {
         exchange(server, &request("BREW", path)).await;
-        count += 1;
     }
-    for event in ends(&capture, count).await {
+    for event in ends(&capture, paths.len()).await {
         assert_eq!(said(&event, &["method", "route", "status"]), ["_OTHER", "unmatched", "404"]);
     }
 }
