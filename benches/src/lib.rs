@@ -2,9 +2,10 @@
 //!
 //! `cargo bench -p radiosonde-benches --bench side-by-side` prints the whole report about the bus,
 //! `--bench metrics` the one about metrics, `--features delivery --bench delivery` the one about
-//! delivery; `-- --help` lists what else there is. Every case runs in
-//! a child process of its own: a peer's global can be set only once, and no case sees the code
-//! layout, the caches or the allocator's state that another one left behind.
+//! delivery, `--features http --bench http` the one about HTTP servers; `-- --help` lists what else
+//! there is. Every case runs in a child process of its own: a peer's global can be set only once,
+//! and no case sees the code layout, the caches or the allocator's state that another one left
+//! behind.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command's way to say something")]
 
 mod callgrind;
@@ -13,6 +14,8 @@ mod contenders;
 #[cfg(feature = "delivery")]
 mod delivery;
 mod figures;
+#[cfg(feature = "http")]
+mod http;
 mod measure;
 mod metrics;
 mod report;
@@ -63,6 +66,12 @@ pub fn metrics(arguments: impl IntoIterator<Item = String>) -> ExitCode {
 #[cfg(feature = "delivery")]
 pub fn delivery(arguments: impl IntoIterator<Item = String>) -> ExitCode {
     answer(arguments, delivery::dispatch)
+}
+
+/// The benchmark of HTTP servers.
+#[cfg(feature = "http")]
+pub fn http(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    answer(arguments, http::dispatch)
 }
 
 /// What a command line gets.

@@ -1,0 +1,135 @@
+//! The report about HTTP servers: Markdown tables, ready for the documentation.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::process::{Command, Stdio};
+
+use super::contenders::{ALL, AXUM_PROMETHEUS, BARE, STORE, TRACE_METRICS};
+use super::load::CONNECTIONS;
+use super::memory::Work;
+use super::rounds::{Plan, Round, Rounds, Spread};
+use crate::tables;
+use crate::verdicts::Verdicts;
+
+/// Everything, in the order in which one reads it.
+pub(crate) fn whole(plan: Plan) -> Result<String, Box<dyn Error>> {
+    let rounds = Rounds::make(&ALL, plan)?;
+    let verdicts = verdicts(&rounds, polled()?);
+    Ok([versions(), verdicts, services(&rounds, plan)?, instructions()?].join("\n"))
+}
+
+/// Every case once, without what takes long.
+pub(crate) fn glance(plan: Plan) -> Result<String, Box<dyn Error>> {
+    let rounds = Rounds::make(&ALL, plan)?;
+    polled()?;
+    services(&rounds, plan)
+}
+
+fn versions() -> String {
+    tables::versions(&[
+        "axum",
+        "hyper",
+        "axum-prometheus",
+        "tower-http",
+        "metrics",
+        "metrics-exporter-prometheus",
+        "tracing-subscriber",
+    ])
+}
+
+/// The microseconds of a poll, in a process of its own.
+fn polled() -> Result<f64, Box<dyn Error>> {
+    let output =
+        Command::new(std::env::current_exe()?).arg("--poll").stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("`--poll` ended with {}", output.status).into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+}
+
+/// What is to be reached, and what was.
+fn verdicts(rounds: &Rounds, polled: f64) -> String {
+    let mut verdicts = Verdicts::default();
+    // As many times the rate as it takes times the time.
+    let rates: [(_, fn(&Round) -> f64); 2] = [
+        ("requests a CPU second", |round| 1.0 / round.cpu),
+        ("requests a second", |round| 1.0 / round.elapsed),
+    ];
+    for (other, least) in [(BARE, 0.97), (AXUM_PROMETHEUS, 1.0), (TRACE_METRICS, 1.0)] {
+        for (title, rate) in rates {
+            let work = format!("{}: {title}", STORE.name);
+            let beside = rounds.beside(STORE, other, rate).map(|beside| beside.median);
+            verdicts.at_least(&work, &format!(" × {}", other.name), least, beside);
+        }
+    }
+    for other in [AXUM_PROMETHEUS, TRACE_METRICS] {
+        let work = format!("{}: p99", STORE.name);
+        let beside = rounds.beside(STORE, other, |round| round.p99).map(|beside| beside.median);
+        verdicts.at_most(&work, &format!(" × {}", other.name), 1.0, beside);
+    }
+    verdicts.at_most("a poll of the runtime and the process", " µs", 200.0, Some(polled));
+    verdicts.into_table()
+}
+
+/// What each service took.
+fn services(rounds: &Rounds, plan: Plan) -> Result<String, Box<dyn Error>> {
+    let mut report = format!(
+        "## The service\n\n{CONNECTIONS} connections, half of them with `GET` and half with `POST`; medians of {} rounds of \
+         {} requests, in which the services took turns. Ratios are to the service alone in the same round, with their \
+         quartiles. Busy is the share of the time in which the service had a CPU.\n\n\
+         | | CPU µs a request | requests a CPU second | requests a second | × | p50, µs | p99, µs | × | busy |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        rounds.count(),
+        plan.requests,
+    );
+    for contender in ALL {
+        let median = |figure: fn(&Round) -> f64, digits| {
+            tell(rounds.spread(contender, figure), |spread| format!("{:.digits$}", spread.median))
+        };
+        let beside =
+            |figure: fn(&Round) -> f64| tell(rounds.beside(contender, BARE, figure), ratio);
+        writeln!(
+            report,
+            "| {} | {} | × {} | {} | {} | {} | {} | {} | {} |",
+            contender.name,
+            median(|round| 1e6 * round.cpu, 2),
+            beside(|round| 1.0 / round.cpu),
+            median(|round| 1.0 / round.elapsed, 0),
+            beside(|round| 1.0 / round.elapsed),
+            median(|round| 1e6 * round.median, 0),
+            median(|round| 1e6 * round.p99, 0),
+            beside(|round| round.p99),
+            median(|round| round.cpu / round.elapsed, 2),
+        )?;
+    }
+    Ok(report)
+}
+
+/// A cell of a table.
+fn tell(spread: Option<Spread>, words: impl Fn(Spread) -> String) -> String {
+    spread.map_or_else(|| "–".to_owned(), words)
+}
+
+/// A ratio with its quartiles.
+fn ratio(spread: Spread) -> String {
+    format!("{:.3} ({:.3}–{:.3})", spread.median, spread.first, spread.third)
+}
+
+/// What requests without a socket take.
+pub(crate) fn instructions() -> Result<String, Box<dyn Error>> {
+    let columns = ALL.map(|contender| contender.in_memory());
+    let (table, _) = tables::instructions(&Work::ALL, &columns)?;
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_is_not_there_is_a_dash() {
+        let spread = Spread { first: 0.96, median: 0.97, third: 0.981 };
+        assert_eq!(tell(Some(spread), ratio), "0.970 (0.960–0.981)");
+        assert_eq!(tell(None, ratio), "–");
+    }
+}
