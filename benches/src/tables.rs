@@ -31,9 +31,9 @@ pub(crate) fn versions(packages: &[&str]) -> String {
     )
 }
 
-/// The version of `package` in the text of a lock file.
+/// The version of `package` in the text of a lock file; of several the last, which is the newest.
 fn locked_version<'lock>(lock: &'lock str, package: &str) -> Option<&'lock str> {
-    let (_, after) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
+    let (_, after) = lock.rsplit_once(&format!("name = \"{package}\"\nversion = \""))?;
     Some(after.split_once('"')?.0)
 }
 
@@ -192,8 +192,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_from_the_lock_file_by_the_whole_name() {
+    fn the_newest_version_is_read_from_the_lock_file_by_the_whole_name() {
         let lock = "name = \"tracing-core\"\nversion = \"0.1.36\"\n\n\
+                    name = \"tracing\"\nversion = \"0.1.9\"\n\n\
                     name = \"tracing\"\nversion = \"0.1.44\"\n";
         assert_eq!(locked_version(lock, "tracing"), Some("0.1.44"));
         assert_eq!(locked_version(lock, "trac"), None);

@@ -11,6 +11,9 @@ use super::rounds::{Plan, Round, Rounds, Spread};
 use crate::tables;
 use crate::verdicts::Verdicts;
 
+/// What of a round is told.
+type Figure = fn(&Round) -> f64;
+
 /// Everything, in the order in which one reads it.
 pub(crate) fn whole(plan: Plan) -> Result<String, Box<dyn Error>> {
     let rounds = Rounds::make(&ALL, plan)?;
@@ -28,7 +31,6 @@ pub(crate) fn glance(plan: Plan) -> Result<String, Box<dyn Error>> {
 fn versions() -> String {
     tables::versions(&[
         "axum",
-        "hyper",
         "axum-prometheus",
         "tower-http",
         "metrics",
@@ -50,8 +52,7 @@ fn polled() -> Result<f64, Box<dyn Error>> {
 /// What is to be reached, and what was.
 fn verdicts(rounds: &Rounds, polled: f64) -> String {
     let mut verdicts = Verdicts::default();
-    // As many times the rate as it takes times the time.
-    let rates: [(_, fn(&Round) -> f64); 2] = [
+    let rates: [(_, Figure); 2] = [
         ("requests a CPU second", |round| 1.0 / round.cpu),
         ("requests a second", |round| 1.0 / round.elapsed),
     ];
@@ -77,20 +78,19 @@ fn services(rounds: &Rounds, plan: Plan) -> Result<String, Box<dyn Error>> {
         "## The service\n\n{CONNECTIONS} connections, half of them with `GET` and half with `POST`; medians of {} rounds of \
          {} requests, in which the services took turns. Ratios are to the service alone in the same round, with their \
          quartiles. Busy is the share of the time in which the service had a CPU.\n\n\
-         | | CPU µs a request | requests a CPU second | requests a second | × | p50, µs | p99, µs | × | busy |\n\
+         | | CPU µs a request | requests a CPU second, × | requests a second | × | p50, µs | p99, µs | × | busy |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         rounds.count(),
         plan.requests,
     );
     for contender in ALL {
-        let median = |figure: fn(&Round) -> f64, digits| {
+        let median = |figure: Figure, digits| {
             tell(rounds.spread(contender, figure), |spread| format!("{:.digits$}", spread.median))
         };
-        let beside =
-            |figure: fn(&Round) -> f64| tell(rounds.beside(contender, BARE, figure), ratio);
+        let beside = |figure: Figure| tell(rounds.beside(contender, BARE, figure), ratio);
         writeln!(
             report,
-            "| {} | {} | × {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             contender.name,
             median(|round| 1e6 * round.cpu, 2),
             beside(|round| 1.0 / round.cpu),

@@ -2,6 +2,7 @@
 
 mod axum_prometheus;
 mod bare;
+mod idle;
 mod radiosonde_tower;
 mod trace_metrics;
 
@@ -32,6 +33,8 @@ const fn contender<S: Subject>(name: &'static str) -> Contender {
 
 /// The service by itself.
 pub(crate) const BARE: Contender = contender::<bare::Bare>("axum alone");
+/// The same in a layer that does nothing.
+const IDLE: Contender = contender::<idle::Idle>("a layer that does nothing");
 pub(crate) const UNHEARD: Contender =
     contender::<radiosonde_tower::Unheard>("radiosonde-tower, nobody listens");
 pub(crate) const STORE: Contender =
@@ -42,7 +45,7 @@ pub(crate) const TRACE_METRICS: Contender =
     contender::<trace_metrics::TraceMetrics>("tower-http trace + metrics");
 
 /// All of them, in the order of the columns.
-pub(crate) const ALL: [Contender; 5] = [BARE, UNHEARD, STORE, AXUM_PROMETHEUS, TRACE_METRICS];
+pub(crate) const ALL: [Contender; 6] = [BARE, IDLE, UNHEARD, STORE, AXUM_PROMETHEUS, TRACE_METRICS];
 
 /// The contender that is called `name`.
 pub(crate) fn named(name: &str) -> Option<Contender> {
