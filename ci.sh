@@ -170,6 +170,9 @@ step_bench() {
         as_root apt-get update && as_root apt-get install --yes valgrind
     } || leave_out "valgrind is not installed and could not be (apt-get install valgrind)"
     cargo bench --locked --package radiosonde-benches -- --check
+    # Without optimisation, which takes minutes: that every service runs and counts what it is asked.
+    cargo test --locked --package radiosonde-benches --features http
+    cargo bench --profile dev --locked --package radiosonde-benches --features http --bench http -- --quick
     # Delivery's peers are built on OpenSSL.
     if pkg-config --exists openssl || as_root apt-get install --yes libssl-dev pkg-config ||
         { as_root apt-get update && as_root apt-get install --yes libssl-dev pkg-config; }; then
