@@ -10,19 +10,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use radiosonde_hyper_client::Client;
 use radiosonde_poller::Poller;
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
-use crate::app::http::{Client, POOL_SIZE};
+use crate::app::http::POOL_SIZE;
 use crate::app::logs::Logs;
+use crate::app::parts::Parts;
 use crate::app::polls;
 use crate::app::providers::Provider;
-use crate::app::repo::Repo;
+use crate::app::repo::{self, Repo};
 use crate::app::storage::Storage;
 use crate::app::token_chain::Chain;
 use crate::app::tokens::{Token, Tokens};
 use crate::app::tuist;
-use crate::definitions;
 use crate::options::Options;
 use crate::reporters::Reporters;
 use crate::summary;
@@ -36,7 +38,7 @@ use crate::world::fly_logs::FlyLogs;
 use crate::world::object_store::{Doors, ObjectStore};
 use crate::world::receiver::Receiver;
 use crate::world::tally::Tally;
-use crate::world::{canaries, children, providers, server};
+use crate::world::{canaries, children, providers};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -50,7 +52,7 @@ pub(crate) struct World {
     providers: Vec<(&'static str, SocketAddr)>,
     tuist: SocketAddr,
     object_store: Doors,
-    database: (Arc<Database>, SocketAddr),
+    database: Arc<Database>,
     pub(crate) scrapes: Arc<Mutex<Scrapes>>,
 }
 
@@ -61,8 +63,9 @@ pub(crate) struct World {
 pub(crate) async fn run(options: Options) -> Result<bool> {
     make_directory(&options.directory)?;
     let (receiver, analytics) = Receiver::start().await?;
-    let reporters = Reporters::start(&options, analytics)?;
-    let world = World::start(&options, receiver).await?;
+    let (world, parts) = World::start(&options, receiver).await?;
+    // Before anything happens.
+    let reporters = Reporters::start(&options, &parts, analytics)?;
 
     let mut out = io::stdout();
     let seconds = options.length.as_secs();
@@ -79,10 +82,8 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
         }
     });
     let started = Instant::now();
-    // Its connections are counted as long as it lives.
-    let _repo = world
-        .work(&options, reporters.metrics_url(), Pace::start(options.length, stopped.clone()))
-        .await?;
+    let pace = Pace::start(options.length, stopped.clone());
+    world.work(&options, parts, reporters.metrics_url(), pace).await?;
     let holds = summary::print(&mut out, &options, &world, &reporters, started.elapsed()).await?;
     if options.serve {
         writeln!(out, "serving until Ctrl-C")?;
@@ -107,7 +108,7 @@ fn make_directory(directory: &Path) -> Result<()> {
 }
 
 impl World {
-    async fn start(options: &Options, receiver: Arc<Receiver>) -> Result<Self> {
+    async fn start(options: &Options, receiver: Arc<Receiver>) -> Result<(Self, Parts)> {
         let tally = Arc::new(Tally::default());
         let fly_logs = Arc::new(FlyLogs::new(tally.clone()));
         let mut started = Vec::new();
@@ -118,23 +119,31 @@ impl World {
         }
         let object_store = ObjectStore::start(tally.clone()).await?;
         let database = Database::start(tally.clone()).await?;
-        Ok(Self {
+        let parts = Parts::new(database.1);
+        let world = Self {
             tally,
             fly_logs,
             receiver,
             cli_ledger: options.directory.join("cli.ledger"),
             deploy_ledger: options.directory.join("deploys.ledger"),
             providers: started,
-            tuist: server::serve(tuist::answer).await?,
+            tuist: tuist::start(parts.server.clone()).await?,
             object_store,
-            database,
+            database: database.0,
             scrapes: Arc::default(),
-        })
+        };
+        Ok((world, parts))
     }
 
     /// All workloads at once, until each has had its turns.
-    async fn work(&self, options: &Options, metrics_url: String, pace: Pace) -> Result<Arc<Repo>> {
-        let client = Arc::new(Client::new("atlas"));
+    async fn work(
+        &self,
+        options: &Options,
+        parts: Parts,
+        metrics_url: String,
+        pace: Pace,
+    ) -> Result<()> {
+        let Parts { client, server_client, repo, jobs, .. } = parts;
         let lifetime = (options.length / 6).clamp(Duration::from_secs(1), Duration::from_secs(5));
         let deployer = self.deployer(options, &client, lifetime)?;
         let builders = Builders {
@@ -143,14 +152,11 @@ impl World {
             tally: self.tally.clone(),
             seed: options.seed,
         };
-        // The server has a client of its own, whose requests are the ones that its metrics count.
-        let server_client = Arc::new(Client::new(definitions::CLIENT));
         let uploaders = Uploaders {
             storage: Arc::new(self.storage(server_client.clone())),
             client,
             seed: options.seed,
         };
-        let repo = Arc::new(Repo::connect(self.database.1).await?);
         let pollers = database::poll(&repo, &server_client)?;
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
         let workloads = [
@@ -164,7 +170,7 @@ impl World {
             tokio::spawn(uploaders.clone().operations(pace.clone())),
             tokio::spawn(database::bursts(repo.clone(), pace.clone())),
             tokio::spawn(builders.refreshes(pace.clone())),
-            tokio::spawn(uploaders.removals(pace.clone())),
+            tokio::spawn(uploaders.removals(pace.clone(), jobs)),
             tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
         ];
         for workload in workloads {
@@ -178,12 +184,30 @@ impl World {
             .collect::<std::result::Result<(), _>>()?;
         // Now that all is quiet, it is known what the last values have to be.
         polls::accounts(&repo).await?;
-        repo.measure_pool();
-        polls::http_pools(&server_client);
-        Ok(repo)
+        self.settle(&repo).await?;
+        repo.watcher().execute();
+        server_client.execute_pool_events();
+        Ok(())
     }
 
-    fn storage(&self, client: Arc<Client>) -> Storage {
+    /// Waits until no connection to the database is being opened, and it has heard of each that was closed.
+    async fn settle(&self, repo: &Repo) -> Result<()> {
+        repo.take_all().await?;
+        for duration in ["checkout_duration", "idle_duration"] {
+            let waits = format!("database_pool_{duration}_seconds_count");
+            self.tally.add(&waits, &[("pool", repo::NAME)], repo::POOL_SIZE.into());
+        }
+        let is_heard = async {
+            while self.database.connections() != repo.watcher().status().size as u64 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // If it never does, the check will say so.
+        let _ = timeout(Duration::from_secs(5), is_heard).await;
+        Ok(())
+    }
+
+    fn storage(&self, client: Client) -> Storage {
         Storage {
             base: format!("http://{}", self.object_store.inner),
             public_base: format!("http://{}", self.object_store.public),
@@ -192,12 +216,7 @@ impl World {
         }
     }
 
-    fn deployer(
-        &self,
-        options: &Options,
-        client: &Arc<Client>,
-        lifetime: Duration,
-    ) -> Result<Deployer> {
+    fn deployer(&self, options: &Options, client: &Client, lifetime: Duration) -> Result<Deployer> {
         let program = std::env::current_exe()?;
         let tokens = Arc::new(Tokens::new(self.token_chain(options, lifetime, program.clone())?));
         let provider = |&(name, address)| {
@@ -257,18 +276,25 @@ impl World {
 
     /// Adds what there is to be seen now that all is quiet: what the stubs hold, and nobody waiting or being served.
     pub(crate) fn count_what_is_left(&self) {
-        let (database, _) = &self.database;
-        let left = [
-            ("tuist_projects_total", database.rows("projects")),
-            ("tuist_accounts_organizations_total", database.rows("organizations")),
-            ("tuist_accounts_users_total", database.rows("users")),
-            ("tuist_repo_pool_ready_conn_count", database.connections()),
-            ("tuist_repo_pool_checkout_queue_length", 0),
-            ("tuist_http_queue_available_connections", POOL_SIZE as u64),
-            ("tuist_http_queue_in_use_connections", 0),
+        let database = &self.database;
+        let connections = database.connections();
+        let pool = &[("pool", repo::NAME)][..];
+        let left: [(_, &[_], _); 12] = [
+            ("tuist_projects_total", &[], database.rows("projects")),
+            ("tuist_accounts_organizations_total", &[], database.rows("organizations")),
+            ("tuist_accounts_users_total", &[], database.rows("users")),
+            ("tuist_repo_pool_ready_conn_count", &[], connections),
+            ("tuist_repo_pool_checkout_queue_length", &[], 0),
+            ("tuist_http_queue_available_connections", &[], POOL_SIZE as u64),
+            ("tuist_http_queue_in_use_connections", &[], 0),
+            ("http_server_requests_in_flight", &[], 0),
+            ("database_pool_size", pool, connections),
+            ("database_pool_connections_ready", pool, connections),
+            ("database_pool_connections_in_use", pool, 0),
+            ("database_pool_checkout_queue_length", pool, 0),
         ];
-        for (metric, amount) in left {
-            self.tally.add(metric, &[], amount);
+        for (metric, labels, amount) in left {
+            self.tally.add(metric, labels, amount);
         }
     }
 }

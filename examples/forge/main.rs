@@ -21,6 +21,10 @@ use std::process::ExitCode;
 use options::{Options, Role};
 use world::children;
 
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match start() {
         Ok(code) => ExitCode::from(code),

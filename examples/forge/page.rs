@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use bytes::Bytes;
-use hyper::Request;
+use hyper::Method;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 
-use crate::app::http::Client;
+use crate::app::http;
 use crate::world::tally::Series;
+
+/// The part of a route that is different in each request, and what stands for it while a page is parsed.
+const ROUTE_KEY: &str = "{key}";
+const STAND_IN: &str = "<key>";
 
 /// The series of a page, by what can be checked of them.
 #[derive(Debug, Default)]
@@ -32,8 +35,8 @@ impl Page {
     /// # Errors
     /// When the page cannot be fetched.
     pub(crate) async fn fetch_text(url: &str) -> Result<String, Box<dyn Error + Send + Sync>> {
-        let request = Request::get(url).body(Bytes::new())?;
-        let answer = Client::new("checks").call(request).await?;
+        let request = http::request(&Method::GET, url, "");
+        let answer = http::call(&http::client("checks"), request).await?;
         if answer.status != 200 {
             return Err(format!("`{url}` answered {}", answer.status).into());
         }
@@ -43,10 +46,13 @@ impl Page {
     /// # Errors
     /// When the text is not an exposition.
     pub(crate) fn parse(text: String) -> Result<Self, Box<dyn Error + Send + Sync>> {
-        let scrape = Scrape::parse(text.lines().map(|line| Ok(line.to_owned())))?;
+        // To the parser the labels end with the first `}`, be it that of a route.
+        let scrape = Scrape::parse(text.lines().map(|line| Ok(line.replace(ROUTE_KEY, STAND_IN))))?;
         let mut page = Self { text, ..Self::default() };
         for sample in scrape.samples {
-            let labels = sample.labels.iter().map(|(key, value)| (key.clone(), value.clone()));
+            let labels = sample.labels.iter();
+            let labels =
+                labels.map(|(key, value)| (key.clone(), value.replace(STAND_IN, ROUTE_KEY)));
             let series = Series { metric: sample.metric.clone(), labels: labels.collect() };
             match sample.value {
                 Value::Counter(number) | Value::Untyped(number) => {

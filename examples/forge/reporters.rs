@@ -1,6 +1,7 @@
 //! Everything that is attached to the bus: the application's only acquaintance with metrics, logs and analytics.
 
 mod analytics;
+mod spans;
 mod usage_ping;
 
 use std::error::Error;
@@ -16,8 +17,10 @@ use radiosonde_prometheus::Prometheus;
 use radiosonde_usage_ping::UsagePing;
 
 pub(crate) use analytics::{Analytics, Goes};
+pub(crate) use spans::{Arrivals, Ends, Spans};
 
-use crate::definitions;
+use crate::app::parts::Parts;
+use crate::definitions::{self, ready_made};
 use crate::options::Options;
 
 /// How long the end of a run waits for what is still on its way.
@@ -30,6 +33,7 @@ pub(crate) struct Reporters {
     analytics: Analytics,
     usage_ping: UsagePing,
     receiver: SocketAddr,
+    spans: Spans,
     executed: Arc<AtomicU64>,
 }
 
@@ -40,10 +44,12 @@ impl Reporters {
     /// When a definition is wrong, a port is taken, or a variable cannot be used.
     pub(crate) fn start(
         options: &Options,
+        parts: &Parts,
         receiver: SocketAddr,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let prometheus = Prometheus::builder()
             .metrics(definitions::metrics())
+            .metrics(ready_made::metrics(parts))
             .listen(format!("127.0.0.1:{}", options.metrics_port))
             .start()
             .map_err(|error| {
@@ -61,7 +67,8 @@ impl Reporters {
         radiosonde::attach("forge.executed", "**", move |_| {
             count.fetch_add(1, Relaxed);
         })?;
-        Ok(Self { prometheus, log, log_path, analytics, usage_ping, receiver, executed })
+        let spans = Spans::attach()?;
+        Ok(Self { prometheus, log, log_path, analytics, usage_ping, receiver, spans, executed })
     }
 
     /// What there is to look at, and where.
@@ -91,6 +98,11 @@ impl Reporters {
         self.executed.load(Relaxed)
     }
 
+    /// The spans until now.
+    pub(crate) fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
     /// Where product analytics go.
     pub(crate) fn analytics(&self) -> &Analytics {
         &self.analytics
@@ -107,13 +119,14 @@ impl Reporters {
 }
 
 /// What is logged. Thousands of tokens are read from the cache every second, so of these only the failures.
-fn logged() -> [&'static str; 9] {
+fn logged() -> [&'static str; 10] {
     [
         "ex_atlas.*.request",
         "ex_atlas.*.transport_error",
         "ex_atlas.fly.token.acquire.exception",
         "ex_atlas.fly.logs.**",
         "ex_atlas.fly.deploy.**",
+        "database.query.exception",
         "tuist.run.*",
         "tuist.cache.*",
         "tuist.storage.**",

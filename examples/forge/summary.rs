@@ -11,7 +11,7 @@ use crate::forge::World;
 use crate::log_file::LogFile;
 use crate::options::Options;
 use crate::page::Page;
-use crate::reporters::{Goes, Reporters};
+use crate::reporters::{Goes, Reporters, Spans};
 use crate::workloads::atlas::APPS;
 use crate::world::tally::Series;
 use crate::world::{canaries, children};
@@ -38,7 +38,7 @@ pub(crate) async fn print(
     }
     writeln!(out)?;
     let log = LogFile::read(reporters.log_path())?;
-    let mut checks = check(world, &page, &log, &documented);
+    let mut checks = check(world, &page, &log, reporters.spans(), &documented);
     checks.extend(check_receiver(world, reporters, preview.as_deref()));
     for check in &checks {
         print_check(out, check)?;
@@ -61,6 +61,7 @@ fn print_amounts(
         ("provider calls", total("atlas_request_total") + total("atlas_transport_errors")),
         ("log pages", total("atlas_logs_fetch_started")),
         ("deploys", total("atlas_deploy_exit_total")),
+        ("requests to the server", total("http_server_requests_total")),
         ("runs", total("tuist_runs_total")),
         ("requests to the store", total("tuist_http_request_count")),
         ("connections to the database", total("tuist_repo_pool_db_connection_connected")),
@@ -95,14 +96,25 @@ fn print_tally(out: &mut impl Write, world: &World, page: &Page) -> io::Result<(
     Ok(())
 }
 
-fn check(world: &World, page: &Page, log: &LogFile, documented: &[Documented]) -> Vec<Check> {
+fn check(
+    world: &World,
+    page: &Page,
+    log: &LogFile,
+    spans: &Spans,
+    documented: &[Documented],
+) -> Vec<Check> {
     let tally = world.tally.read();
     let issued = children::read_issued(&world.cli_ledger);
     let from_cli = tally.iter().filter(|(series, _)| {
         series.metric == "atlas_token_acquire_total" && series.labels["source"] == "cli"
     });
     vec![
-        checks::spans_balance(page),
+        checks::spans_balance(&spans.ends()),
+        checks::requests_keep_their_trace(
+            spans.arrivals(),
+            world.tally.total("http_server_requests_total"),
+        ),
+        checks::tasks_end(page),
         checks::page_equals_tally(page, &tally),
         checks::histograms_are_whole(page),
         checks::documented_metrics_are_shown(page, documented),
@@ -169,6 +181,7 @@ fn log_expected(world: &World) -> BTreeMap<String, u64> {
         ("ex_atlas.fly.logs.fetch.exception".to_owned(), total("atlas_logs_fetch_exceptions")),
         ("ex_atlas.fly.deploy.line".to_owned(), total("atlas_deploy_lines")),
         ("ex_atlas.fly.deploy.exit".to_owned(), total("atlas_deploy_exit_total")),
+        ("database.query.exception".to_owned(), total("database_query_errors_total")),
         ("tuist.run.command".to_owned(), total("tuist_runs_total")),
         ("tuist.cache.event".to_owned(), 3 * total("tuist_runs_total")),
         ("analytics.cache_artifact.upload".to_owned(), total("tuist_cache_uploads_total")),

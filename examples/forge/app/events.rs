@@ -35,8 +35,8 @@ radiosonde::declare! {
             method,
             /// The full URL.
             url: secret,
-            /// What the call was doing: `connect`, `send` or `receive`.
-            phase,
+            /// What kind of error it was, as the HTTP client calls it.
+            error,
         },
     }
 
@@ -200,38 +200,6 @@ radiosonde::declare! {
             total: "user",
         },
         metadata: {},
-    }
-
-    /// What one of the HTTP client's pools is doing, asked by a poller.
-    pub(crate) event HTTP_QUEUE_STATUS = "tuist.http.queue.status" {
-        measurements: {
-            /// Connections that could be used, opened or not.
-            available_connections: "connection",
-            /// Connections that are being used.
-            in_use_connections: "connection",
-        },
-        metadata: {
-            /// The server that the pool is for.
-            url,
-            /// Connections of the pool, at most.
-            size,
-            /// The pool's place among the client's pools.
-            index,
-        },
-    }
-
-    /// One attempt to do a job.
-    pub(crate) span JOB = "tuist.job" {
-        measurements: {
-            /// How long the job had been in the queue before its first attempt.
-            queue_time: "nanosecond",
-        },
-        metadata: {
-            /// What kind of job it is.
-            worker,
-            /// The attempt's number, from 1.
-            attempt,
-        },
     }
 }
 

@@ -2,20 +2,19 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use hyper::Request;
 use hyper::header::AUTHORIZATION;
+use hyper::{Method, Request};
 use radiosonde::span;
+use radiosonde_hyper_client::{Client, Error as TransportError};
 
-use super::events;
-use super::http::{Client, TransportError};
 use super::tokens::Token;
+use super::{events, http};
 
 pub(crate) struct Logs {
     pub(crate) base: String,
-    pub(crate) client: Arc<Client>,
+    pub(crate) client: Client,
 }
 
 impl Logs {
@@ -26,7 +25,7 @@ impl Logs {
     /// When the provider refuses, or does not answer.
     pub(crate) async fn fetch(&self, app: &str, token: &Token) -> Result<usize, FetchError> {
         let mut span = span!(events::LOGS_FETCH, { app });
-        let answer = match self.client.call(self.request(app, token)).await {
+        let answer = match http::call(&self.client, self.request(app, token)).await {
             Ok(answer) => answer,
             Err(error) => {
                 span.error(&error);
@@ -45,8 +44,8 @@ impl Logs {
     }
 
     fn request(&self, app: &str, token: &Token) -> Request<Bytes> {
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = format!("{}/apps/{app}/logs", self.base).parse().unwrap_or_default();
+        let url = format!("{}/apps/{app}/logs", self.base);
+        let mut request = http::request(&Method::GET, &url, "");
         if let Ok(bearer) = token.as_bearer().parse() {
             request.headers_mut().insert(AUTHORIZATION, bearer);
         }

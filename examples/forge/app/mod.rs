@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod jobs;
 pub(crate) mod logs;
+pub(crate) mod parts;
 pub(crate) mod polls;
 pub(crate) mod providers;
 pub(crate) mod repo;

@@ -1,20 +1,18 @@
 //! Calls to compute providers, each of which says how it ended.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use hyper::{Method, Request};
+use hyper::Method;
 use radiosonde::{EventName, EventNameError, execute};
+use radiosonde_hyper_client::{Client, Error};
 
-use super::events;
-use super::http::{Client, TransportError};
+use super::{events, http};
 
 /// One compute provider. Its name is a segment of its events' names, so those are made when it is.
 pub(crate) struct Provider {
     base: String,
     api_key: String,
-    client: Arc<Client>,
+    client: Client,
     request: EventName,
     transport_error: EventName,
 }
@@ -26,7 +24,7 @@ impl Provider {
         name: &str,
         base: String,
         api_key: &str,
-        client: Arc<Client>,
+        client: Client,
     ) -> Result<Self, EventNameError> {
         Ok(Self {
             base,
@@ -41,15 +39,13 @@ impl Provider {
     ///
     /// # Errors
     /// When the provider does not answer.
-    pub(crate) async fn call(&self, api: &str, method: &Method) -> Result<u16, TransportError> {
+    pub(crate) async fn call(&self, api: &str, method: &Method) -> Result<u16, Error> {
         let url = self.url(api);
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = url.parse().unwrap_or_default();
+        let request = http::request(method, &url, "");
         let method = method.as_str().to_ascii_lowercase();
 
         let started = Instant::now();
-        let answer = self.client.call(request).await;
+        let answer = http::call(&self.client, request).await;
         let duration = started.elapsed();
         match answer {
             Ok(answer) => {
@@ -58,8 +54,8 @@ impl Provider {
                 Ok(status)
             }
             Err(error) => {
-                let phase = error.phase();
-                execute!(self.transport_error, { duration }, { api, method, url, phase });
+                let kind = error.kind().as_str();
+                execute!(self.transport_error, { duration }, { api, method, url, error: kind });
                 Err(error)
             }
         }

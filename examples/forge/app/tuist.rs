@@ -1,13 +1,19 @@
 //! The build server: runs, binary cache and previews, each said on the bus before the client has its answer.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path};
+use axum::http::StatusCode;
+use axum::routing::{post, put};
+use axum::serve::ListenerExt;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::{Method, Request, Response, StatusCode};
 use radiosonde::execute;
+use radiosonde_tower::TelemetryLayer;
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 use super::events;
 
@@ -16,43 +22,50 @@ pub(crate) const LARGEST_ARTIFACT: usize = 4 << 20;
 
 static ARTIFACT: [u8; LARGEST_ARTIFACT] = [0; LARGEST_ARTIFACT];
 
-/// Answers one request.
+/// Serves on a free port until the program ends.
 ///
 /// # Errors
-/// When the request's body cannot be read to its end.
-pub(crate) async fn answer(
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let (head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
-    let status = match (&head.method, head.uri.path().trim_start_matches('/')) {
-        (&Method::POST, "runs") => accept_run(&body),
-        (&Method::PUT, path) if path.starts_with("cache/") => {
-            execute!(events::CACHE_UPLOAD, { size: body.len() });
-            StatusCode::CREATED
-        }
-        (&Method::GET, path) if path.starts_with("cache/") => {
-            let size = artifact_size(path);
-            execute!(events::CACHE_DOWNLOAD, { size });
-            return Ok(Response::new(Full::new(Bytes::from_static(&ARTIFACT[..size]))));
-        }
-        (&Method::POST, "auth/refresh") => refresh_token(&body),
-        (&Method::POST, path) => accept_preview(path, &body),
-        _ => StatusCode::NOT_FOUND,
-    };
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    Ok(response)
+/// When no port can be had.
+pub(crate) async fn start(telemetry: TelemetryLayer) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    // Small answers must not wait for an acknowledgement; without the option they are only slower.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    tokio::spawn(async { axum::serve(listener, router(telemetry)).await });
+    Ok(address)
 }
 
-/// A path ends in the artifact's size, which stands for looking it up.
-fn artifact_size(path: &str) -> usize {
-    let size = path.rsplit('-').next().and_then(|size| size.parse::<usize>().ok());
+fn router(telemetry: TelemetryLayer) -> Router {
+    Router::new()
+        .route("/api/runs", post(accept_run))
+        .route("/api/cache/{key}", put(accept_artifact).get(find_artifact))
+        .route("/api/previews/upload", post(accept_preview))
+        .route("/api/previews/download", post(send_preview))
+        .route("/api/auth/refresh", post(refresh_token))
+        .layer(DefaultBodyLimit::max(LARGEST_ARTIFACT))
+        // Last: it covers the routes that are there by then.
+        .layer(telemetry)
+}
+
+async fn accept_artifact(artifact: Bytes) -> StatusCode {
+    execute!(events::CACHE_UPLOAD, { size: artifact.len() });
+    StatusCode::CREATED
+}
+
+async fn find_artifact(Path(key): Path<String>) -> Bytes {
+    let size = artifact_size(&key);
+    execute!(events::CACHE_DOWNLOAD, { size });
+    Bytes::from_static(&ARTIFACT[..size])
+}
+
+/// A key ends in the artifact's size, which stands for looking it up.
+fn artifact_size(key: &str) -> usize {
+    let size = key.rsplit('-').next().and_then(|size| size.parse::<usize>().ok());
     size.unwrap_or_default().min(LARGEST_ARTIFACT)
 }
 
-fn accept_run(body: &[u8]) -> StatusCode {
-    let Ok(run) = serde_json::from_slice::<Value>(body) else {
+async fn accept_run(body: Bytes) -> StatusCode {
+    let Ok(run) = serde_json::from_slice::<Value>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
     let text = |key: &str| run[key].as_str().unwrap_or_default();
@@ -76,8 +89,8 @@ fn accept_run(body: &[u8]) -> StatusCode {
 }
 
 /// Tokens start with what they are for.
-fn refresh_token(body: &[u8]) -> StatusCode {
-    let request = serde_json::from_slice::<Value>(body).unwrap_or_default();
+async fn refresh_token(body: Bytes) -> StatusCode {
+    let request = serde_json::from_slice::<Value>(&body).unwrap_or_default();
     let token = request["refresh_token"].as_str().unwrap_or_default();
     let cli_version = request["cli_version"].as_str().unwrap_or_default();
     let reason = match token.split_once('-') {
@@ -89,12 +102,12 @@ fn refresh_token(body: &[u8]) -> StatusCode {
     StatusCode::UNAUTHORIZED
 }
 
-fn accept_preview(path: &str, body: &[u8]) -> StatusCode {
-    let user_id = String::from_utf8_lossy(body);
-    match path {
-        "previews/upload" => execute!(events::PREVIEW_UPLOAD, { count: 1 }, { user_id }),
-        "previews/download" => execute!(events::PREVIEW_DOWNLOAD, { count: 1 }, { user_id }),
-        _ => return StatusCode::NOT_FOUND,
-    }
+async fn accept_preview(user_id: String) -> StatusCode {
+    execute!(events::PREVIEW_UPLOAD, { count: 1 }, { user_id });
+    StatusCode::CREATED
+}
+
+async fn send_preview(user_id: String) -> StatusCode {
+    execute!(events::PREVIEW_DOWNLOAD, { count: 1 }, { user_id });
     StatusCode::CREATED
 }

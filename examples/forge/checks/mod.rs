@@ -4,6 +4,7 @@ mod catalogue;
 mod phases;
 mod scrapes;
 mod series_limit;
+mod spans;
 mod usage_ping;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -16,6 +17,7 @@ pub(crate) use catalogue::documented_metrics_are_shown;
 pub(crate) use phases::phases_fit;
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
+pub(crate) use spans::{requests_keep_their_trace, spans_balance, tasks_end};
 pub(crate) use usage_ping::{report_equals_tally, report_is_its_preview};
 
 /// One thing that has to hold. It does if there are no failures.
@@ -25,26 +27,11 @@ pub(crate) struct Check {
     pub(crate) failures: Vec<String>,
 }
 
-/// Every metric here is the application's; others on the page are about the store.
+/// Of these metrics every series is known from the other side: the application's own, and those of its server and its database. Others
+/// on the page are about the process, its runtime and the store.
 pub(crate) fn is_ours(series: &Series) -> bool {
-    series.metric.starts_with("atlas_") || series.metric.starts_with("tuist_")
-}
-
-/// Every span that was started has ended, exactly once.
-pub(crate) fn spans_balance(page: &Page) -> Check {
-    let mut failures = Vec::new();
-    let mut spans = 0.0;
-    for span in ["atlas_token_acquire", "atlas_logs_fetch"] {
-        let [started, stopped, exceptions] =
-            ["started", "total", "exceptions"].map(|part| page.total(&format!("{span}_{part}")));
-        spans += started;
-        if started == 0.0 || started != stopped + exceptions {
-            failures.push(format!(
-                "{span}: {started} started, {stopped} stopped, {exceptions} exceptions"
-            ));
-        }
-    }
-    Check { what: format!("{spans} spans started = stopped + exceptions"), failures }
+    let ours = ["atlas_", "tuist_", "http_server_", "database_"];
+    ours.iter().any(|prefix| series.metric.starts_with(prefix))
 }
 
 /// Every counter, sum and last value on the page is what was counted on the other side, to the last one; and nothing that

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::definitions::catalogue::Documented;
+use crate::reporters::{Arrivals, Ends};
 use crate::workloads::scrapers::Scrapes;
 
 const PAGE: &str = "\
@@ -62,7 +63,6 @@ fn tally() -> BTreeMap<Series, u64> {
 #[test]
 fn a_page_that_is_right_passes() {
     let page = page("", "");
-    assert_eq!(spans_balance(&page).failures.len(), 0);
     assert_eq!(page_equals_tally(&page, &tally()).failures.len(), 0);
     assert_eq!(histograms_are_whole(&page).failures.len(), 0);
     assert_eq!(nothing_skipped(&page).failures.len(), 0);
@@ -71,9 +71,56 @@ fn a_page_that_is_right_passes() {
 }
 
 #[test]
-fn a_span_that_never_ended_is_found() {
-    assert_eq!(spans_balance(&page("_started 5", "_started 6")).failures.len(), 1);
-    assert_eq!(spans_balance(&page("_started 2", "_started 1")).failures.len(), 1);
+fn a_span_that_never_ended_or_ended_twice_or_never_was_is_found() {
+    let fails = |name, started, stopped| {
+        let ends = Ends { started, stopped, exceptions: 1 };
+        spans_balance(&BTreeMap::from([(name, ends)])).failures.len()
+    };
+    assert_eq!(fails("job.run", 5, 4), 0);
+    assert_eq!(fails("job.run", 6, 4), 1);
+    assert_eq!(fails("job.run", 4, 4), 1);
+    let never = Ends { started: 0, stopped: 0, exceptions: 0 };
+    let unused = |name| spans_balance(&BTreeMap::from([(name, never)])).failures.len();
+    assert_eq!([unused("job.run"), unused("http.server.websocket")], [1, 0]);
+}
+
+#[test]
+fn a_request_that_lost_its_trace_or_its_answer_is_found() {
+    let fails = |in_trace, astray, answered| {
+        requests_keep_their_trace(Arrivals { in_trace, astray }, answered).failures.len()
+    };
+    assert_eq!(fails(3, 0, 3), 0);
+    assert_eq!(fails(2, 1, 3), 1);
+    assert_eq!(fails(3, 0, 4), 1);
+    assert_eq!(fails(0, 0, 0), 1);
+}
+
+#[test]
+fn a_task_that_never_ended_or_panicked_is_found() {
+    let fails = |started: u64, done: u64| {
+        let text = format!(
+            "# TYPE tokio_tasks_started_total counter\n\
+            tokio_tasks_started_total{{task=\"a\"}} {started}\n\
+            # TYPE tokio_tasks_ended_total counter\n\
+            tokio_tasks_ended_total{{task=\"a\",outcome=\"done\"}} {done}\n\
+            tokio_tasks_ended_total{{task=\"a\",outcome=\"panic\"}} 1\n"
+        );
+        tasks_end(&Page::parse(text).unwrap()).failures.len()
+    };
+    assert_eq!(fails(3, 3), 0);
+    assert_eq!(fails(4, 3), 1);
+    assert_eq!(fails(0, 0), 1);
+    assert_eq!(tasks_end(&page("", "")).failures.len(), 1);
+}
+
+#[test]
+fn a_route_with_a_key_is_read_as_it_is() {
+    let text = "# TYPE http_server_requests_total counter\n\
+        http_server_requests_total{route=\"/api/cache/{key}\"} 3\n";
+    let page = Page::parse(text.to_owned()).unwrap();
+    let series = Series::new("http_server_requests_total", &[("route", "/api/cache/{key}")]);
+    assert_eq!(page.totals.get(&series), Some(&3.0));
+    assert!(is_ours(&series));
 }
 
 #[test]

@@ -48,8 +48,8 @@ fn all_providers() -> [Metric; 3] {
     let errors = counter("atlas.transport.errors")
         .event("ex_atlas.*.transport_error")
         .segment_tag("provider", 1)
-        .tags(["phase"])
-        .description("Calls that were not answered, by what they were doing.");
+        .tags(["error"])
+        .description("Calls that were not answered, by the kind of error.");
     [total, duration, errors]
 }
 

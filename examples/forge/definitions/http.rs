@@ -4,73 +4,72 @@
 //! one histogram: its `_sum` and `_bucket` are the documented series.
 
 use radiosonde::{Event, EventName};
+use radiosonde_hyper_client::events;
 use radiosonde_metrics::Unit::Nanosecond;
-use radiosonde_metrics::{Buckets, Metric, counter, distribution, last_value};
+use radiosonde_metrics::{Buckets, Metric, counter, distribution, last_value, sum};
 
-use crate::app::events::HTTP_QUEUE_STATUS;
-use crate::app::http::events;
+use crate::app::parts::SERVER_CLIENT;
 
-/// The client whose requests are counted. The deployer has one of its own, with the same events.
-pub(crate) const CLIENT: &str = "tuist";
+/// Finch's spans stop whether there was an answer or not. Here those that failed are exceptions, and count all the same.
+macro_rules! ends {
+    ($span:ident) => {
+        [events::$span.stop(), events::$span.exception()]
+    };
+}
 
 pub(super) fn metrics() -> Vec<Metric> {
     vec![
-        count("tuist.http.request.count", events::REQUEST.stop(), "Outgoing requests."),
+        count("tuist.http.request.count", ends!(REQUEST), "Outgoing requests."),
         time(
             "tuist.http.request.duration.nanosecond",
-            events::REQUEST.stop(),
+            ends!(REQUEST),
             "Time of outgoing requests, the wait for a connection included.",
         ),
-        count("tuist.http.queue.count", events::QUEUE.stop(), "Connections taken from the pool."),
-        time(
-            "tuist.http.queue.duration.nanoseconds",
-            events::QUEUE.stop(),
-            "The wait for a connection.",
-        ),
+        count("tuist.http.queue.count", ends!(QUEUE), "Connections taken from the pool."),
+        time("tuist.http.queue.duration.nanoseconds", ends!(QUEUE), "The wait for a connection."),
+        // Whoever got no connection does not know how long it was idle.
         time(
             "tuist.http.queue.idle_time.nanoseconds",
-            events::QUEUE.stop(),
+            [events::QUEUE.stop()],
             "How long connections were idle before they were taken.",
         )
         .measurement("idle_time"),
-        count("tuist.http.connection.count", events::CONNECT.stop(), "Connections opened."),
+        count("tuist.http.connection.count", ends!(CONNECT), "Connections opened."),
         time(
             "tuist.http.connection.duration.nanoseconds",
-            events::CONNECT.stop(),
+            ends!(CONNECT),
             "How long it took to open connections.",
         ),
-        count("tuist.http.send.count", events::SEND.stop(), "Requests written."),
-        time(
-            "tuist.http.send.duration.nanoseconds",
-            events::SEND.stop(),
-            "The writing of requests.",
-        ),
+        count("tuist.http.send.count", ends!(SEND), "Requests written."),
+        time("tuist.http.send.duration.nanoseconds", ends!(SEND), "The writing of requests."),
         count(
             "tuist.http.receive.count",
-            events::RECV.stop(),
+            ends!(RECEIVE),
             "Answers received, or waited for in vain.",
         ),
-        time(
-            "tuist.http.receive.duration.nanoseconds",
-            events::RECV.stop(),
-            "The wait for answers.",
-        ),
-        last_value("tuist.http.queue.available_connections")
-            .event(HTTP_QUEUE_STATUS.name())
+        time("tuist.http.receive.duration.nanoseconds", ends!(RECEIVE), "The wait for answers."),
+        pool("tuist.http.queue.available_connections", "available")
             .description("Connections of the pool free for use."),
-        last_value("tuist.http.queue.in_use_connections")
-            .event(HTTP_QUEUE_STATUS.name())
+        pool("tuist.http.queue.in_use_connections", "in_use")
             .description("Connections of the pool in use."),
+        // Finch's pool does not send anything twice, so this is not documented.
+        sum("tuist.http.request.retries")
+            .events(ends!(REQUEST))
+            .measurement("retries")
+            .keep(is_counted)
+            .description(
+                "Requests sent again because the server had hung up on an idle connection.",
+            ),
     ]
 }
 
-fn count(name: &str, event: &EventName, description: &str) -> Metric {
-    counter(name).event(event).keep(is_counted).description(description)
+fn count<const N: usize>(name: &str, events: [&EventName; N], description: &str) -> Metric {
+    counter(name).events(events).keep(is_counted).description(description)
 }
 
-fn time(name: &str, event: &EventName, description: &str) -> Metric {
+fn time<const N: usize>(name: &str, events: [&EventName; N], description: &str) -> Metric {
     distribution(name)
-        .event(event)
+        .events(events)
         .measurement("duration")
         .unit(Nanosecond, Nanosecond)
         .keep(is_counted)
@@ -78,8 +77,12 @@ fn time(name: &str, event: &EventName, description: &str) -> Metric {
         .description(description)
 }
 
+fn pool(name: &str, measurement: &str) -> Metric {
+    last_value(name).event(events::POOL.name()).measurement(measurement).keep(is_counted)
+}
+
 fn is_counted(event: &Event<'_>) -> bool {
-    event.metadata("name") == CLIENT
+    event.metadata("name") == SERVER_CLIENT
 }
 
 /// From 2 ms, each 2.15 times the one before, without the fraction.

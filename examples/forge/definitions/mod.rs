@@ -3,18 +3,17 @@
 mod atlas;
 pub(crate) mod catalogue;
 mod http;
+pub(crate) mod ready_made;
 mod storage;
 mod tuist;
 
-pub(crate) use http::CLIENT;
 use radiosonde_metrics::{Buckets, Metric, exponential};
 
-/// Every metric on the page.
+/// The application's own metrics. Those of [`ready_made`] are beside them on the page.
 pub(crate) fn metrics() -> Vec<Metric> {
     [atlas::metrics(), tuist::metrics(), storage::metrics(), http::metrics()]
         .into_iter()
         .flatten()
-        .chain(radiosonde_poller::process_metrics())
         .collect()
 }
 

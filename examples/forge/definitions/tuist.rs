@@ -1,10 +1,12 @@
 //! The build server's metrics, but for its storage and its HTTP client: what Tuist documents, and the job queue.
 
+use radiosonde_jobs::events::RUN as JOB;
 use radiosonde_metrics::Unit::{Byte, Millisecond, Nanosecond};
 use radiosonde_metrics::{Metric, counter, distribution, exponential, last_value, sum};
+use radiosonde_pool::events as pool;
 
 use super::buckets;
-use crate::app::{events, repo};
+use crate::app::events;
 
 pub(super) fn metrics() -> Vec<Metric> {
     let mut metrics = Vec::from(runs_and_transfers());
@@ -83,16 +85,16 @@ fn accounts() -> [Metric; 3] {
 fn database() -> [Metric; 4] {
     [
         last_value("tuist.repo.pool.checkout_queue_length")
-            .event(repo::events::POOL_METRICS.name())
+            .event(pool::STATUS.name())
             .description("Queries waiting for a database connection."),
         last_value("tuist.repo.pool.ready_conn_count")
-            .event(repo::events::POOL_METRICS.name())
+            .event(pool::STATUS.name())
             .description("Database connections free to take a query."),
         counter("tuist.repo.pool.db_connection.connected")
-            .event(repo::events::CONNECTED.name())
+            .event(pool::CONNECTED.name())
             .description("Database connections opened so far."),
         counter("tuist.repo.pool.db_connection.disconnected")
-            .event(repo::events::DISCONNECTED.name())
+            .event(pool::DISCONNECTED.name())
             .description("Database connections lost or closed so far."),
     ]
 }
@@ -100,14 +102,14 @@ fn database() -> [Metric; 4] {
 /// Tuist documents none for its jobs; these are the application's own.
 fn jobs() -> [Metric; 2] {
     let attempts = counter("tuist.jobs.attempts.total")
-        .events([events::JOB.stop(), events::JOB.exception()])
+        .events([JOB.stop(), JOB.exception()])
         .segment_tag("state", 2)
         .description("Attempts to do a job that succeeded (`stop`) or failed (`exception`).");
     let queue_time = distribution("tuist.jobs.queue_time.milliseconds")
-        .events([events::JOB.stop(), events::JOB.exception()])
+        .events([JOB.stop(), JOB.exception()])
         .measurement("queue_time")
         .unit(Nanosecond, Millisecond)
         .buckets(exponential(1.0, 2.0, 12))
-        .description("How long a job waited for its first attempt, counted at every attempt.");
+        .description("How long a job had been due when an attempt began.");
     [attempts, queue_time]
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::pace::panic_on;
-use super::{Pace, rng};
+use super::{HERD_MEMBER, Pace, rng};
 use crate::app::deploys::deploy;
 use crate::app::logs::{FetchError, Logs};
 use crate::app::providers::Provider;
@@ -69,10 +69,10 @@ impl Deployer {
         let mut tasks = JoinSet::new();
         for app in apps {
             let (deployer, barrier) = (self.clone(), barrier.clone());
-            tasks.spawn(async move {
+            tasks.spawn(HERD_MEMBER.instrument(async move {
                 barrier.wait().await;
                 deployer.token(&app).await;
-            });
+            }));
         }
         while let Some(ended) = tasks.join_next().await {
             ended.unwrap_or_else(panic_on);

@@ -1,26 +1,26 @@
 //! Workloads of the database: bursts of queries, and the questions that are asked now and then.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use radiosonde_hyper_client::Client;
 use radiosonde_poller::{Measurement, Poller, StartError, process_measurements};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::Pace;
 use super::pace::panic_on;
-use crate::app::http::Client;
+use super::{DATABASE_CLIENT, Pace};
 use crate::app::polls;
 use crate::app::repo::Repo;
+use crate::world::canaries;
 
 /// W9: 40 clients at once, on a pool of 10 connections, time and again.
-pub(crate) async fn bursts(repo: Arc<Repo>, pace: Pace) {
+pub(crate) async fn bursts(repo: Repo, pace: Pace) {
     let burst = move |_| {
         let repo = repo.clone();
         async move {
             let mut clients = JoinSet::new();
             for client in 0..40 {
-                clients.spawn(query(repo.clone(), client));
+                clients.spawn(DATABASE_CLIENT.instrument(query(repo.clone(), client)));
             }
             while let Some(ended) = clients.join_next().await {
                 ended.unwrap_or_else(panic_on);
@@ -30,11 +30,14 @@ pub(crate) async fn bursts(repo: Arc<Repo>, pace: Pace) {
     pace.turns(1, 3.0, burst).await;
 }
 
-async fn query(repo: Arc<Repo>, client: usize) {
+async fn query(repo: Repo, client: usize) {
     for table in ["users", "projects", "organizations"].into_iter().cycle().skip(client).take(4) {
-        let verb = if client.is_multiple_of(2) { "insert" } else { "count" };
+        let answer = match client % 2 {
+            0 => repo.insert(table, canaries::ROW).await,
+            _ => repo.count(table).await,
+        };
         // A row that was not inserted is in nobody's count.
-        let _ = repo.query(&format!("{verb} {table}")).await;
+        drop(answer);
     }
 }
 
@@ -43,23 +46,23 @@ async fn query(repo: Arc<Repo>, client: usize) {
 ///
 /// # Errors
 /// When no thread can be had.
-pub(crate) fn poll(repo: &Arc<Repo>, client: &Arc<Client>) -> Result<[Poller; 2], StartError> {
+pub(crate) fn poll(repo: &Repo, client: &Client) -> Result<[Poller; 2], StartError> {
     let runtime = Handle::current();
-    let (asked, pool, client) = (repo.clone(), repo.clone(), client.clone());
+    let (asked, pool, client) = (repo.clone(), repo.watcher(), client.clone());
     let accounts = move || runtime.block_on(polls::accounts(&asked));
     let slow = Poller::builder()
         .name("accounts")
         .period(Duration::from_secs(1))
         .measurements([
             Measurement::fallible("accounts", accounts),
-            Measurement::new("http pools", move || polls::http_pools(&client)),
+            Measurement::new("http pools", move || client.execute_pool_events()),
         ])
         .measurements(process_measurements())
         .start()?;
     let fast = Poller::builder()
         .name("pool")
         .period(Duration::from_millis(100))
-        .measurements([Measurement::new("repo pool", move || pool.measure_pool())])
+        .measurements([Measurement::new("repo pool", move || pool.execute())])
         .start()?;
     Ok([slow, fast])
 }

@@ -12,6 +12,17 @@ pub(crate) mod tuist;
 pub(crate) use pace::{Pace, panic_on};
 
 use fastrand::Rng;
+use radiosonde_tokio::TaskKind;
+
+/// Those who take the turns of a workload.
+static TURNS: TaskKind = TaskKind::new("forge.turns");
+/// One of those who want a token at the same moment.
+static HERD_MEMBER: TaskKind = TaskKind::new("forge.herd_member");
+/// One of those who use the database at the same time.
+static DATABASE_CLIENT: TaskKind = TaskKind::new("forge.database_client");
+
+/// The kinds of tasks that are told apart.
+pub(crate) const TASKS: [&TaskKind; 3] = [&TURNS, &HERD_MEMBER, &DATABASE_CLIENT];
 
 /// The randomness of one turn of one workload, so that it is the same whoever takes the turn, and when.
 pub(crate) fn rng(seed: u64, workload: u64, turn: u64) -> Rng {

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use super::TURNS;
+
 /// When the workloads begin and end. The number of turns depends on the length alone, not on the machine's speed.
 #[derive(Debug, Clone)]
 pub(crate) struct Pace {
@@ -34,7 +36,7 @@ impl Pace {
         let mut workers = JoinSet::new();
         for _ in 0..tasks {
             let (mut pace, next, turn) = (self.clone(), next.clone(), turn.clone());
-            workers.spawn(async move {
+            workers.spawn(TURNS.instrument(async move {
                 loop {
                     let number = next.fetch_add(1, Relaxed);
                     let due = Duration::from_secs_f64(number as f64 / per_second);
@@ -43,7 +45,7 @@ impl Pace {
                     }
                     turn(number).await;
                 }
-            });
+            }));
         }
         while let Some(ended) = workers.join_next().await {
             let _: () = ended.unwrap_or_else(panic_on);

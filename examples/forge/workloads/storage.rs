@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use hyper::{Method, Request};
+use hyper::Method;
+use radiosonde_hyper_client::Client;
 
 use super::pace::panic_on;
 use super::{Pace, rng};
-use crate::app::http::Client;
+use crate::app::http;
 use crate::app::jobs::Jobs;
 use crate::app::storage::{Storage, StorageError};
 
@@ -19,7 +20,7 @@ const PROJECTS: u32 = 20;
 pub(crate) struct Uploaders {
     pub(crate) storage: Arc<Storage>,
     /// With which builders use the URLs that they are given; it is not the server's.
-    pub(crate) client: Arc<Client>,
+    pub(crate) client: Client,
     pub(crate) seed: u64,
 }
 
@@ -61,16 +62,13 @@ impl Uploaders {
 
     /// Every URL is used once, so that the store sees how many there were.
     async fn use_url(&self, method: Method, url: &str, body: Bytes) {
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = url.parse().unwrap_or_default();
         // A URL that does not arrive is missing from the store's count, and the checks will say so.
-        let _ = self.client.call(request).await;
+        let _ = http::call(&self.client, http::request(&method, url, body)).await;
     }
 
     /// W11: projects are removed by jobs, which are tried again when the store is overloaded.
-    pub(crate) async fn removals(self, pace: Pace) {
-        let (jobs, mut workers) = Jobs::start(&self.storage);
+    pub(crate) async fn removals(self, pace: Pace, jobs: Jobs) {
+        let mut workers = jobs.start(&self.storage);
         let remove = move |turn| {
             let jobs = jobs.clone();
             async move { jobs.delete_project(project(turn as u32)).await }

@@ -5,18 +5,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use hyper::{Method, Request};
+use hyper::Method;
+use radiosonde_hyper_client::{Client, Error};
 use serde_json::json;
 
 use super::{Pace, rng};
-use crate::app::http::{Answer, Client, TransportError};
+use crate::app::http::{self, Answer};
 use crate::app::tuist::LARGEST_ARTIFACT;
 use crate::world::tally::Tally;
+
+/// The route of what is not there, as the server's metrics call it.
+const UNMATCHED: &str = "unmatched";
 
 #[derive(Clone)]
 pub(crate) struct Builders {
     pub(crate) base: String,
-    pub(crate) client: Arc<Client>,
+    pub(crate) client: Client,
     pub(crate) tally: Arc<Tally>,
     pub(crate) seed: u64,
 }
@@ -44,7 +48,7 @@ impl Builders {
             "name": name, "is_ci": is_ci, "status": status, "duration": duration, "cacheable": cacheable,
             "local_hits": local_hits, "remote_hits": remote_hits, "user_id": user,
         });
-        if !accepted(self.send(Method::POST, "runs", run.to_string()).await) {
+        if !accepted(self.send(Method::POST, "/api/runs", "", run.to_string()).await) {
             return;
         }
         let (is_ci, status) = (is_ci.to_string(), status.to_string());
@@ -60,7 +64,8 @@ impl Builders {
         }
     }
 
-    /// W10: access tokens are refreshed, now and then with something that is no refresh token.
+    /// W10: access tokens are refreshed, now and then with something that is no refresh token. And somebody looks for what is not
+    /// there.
     pub(crate) async fn refreshes(self, pace: Pace) {
         let refresh = move |turn| {
             let builders = self.clone();
@@ -77,10 +82,15 @@ impl Builders {
             _ => ("refresh-1", ""),
         };
         let request = json!({ "refresh_token": token, "cli_version": cli_version });
-        let answer = self.send(Method::POST, "auth/refresh", request.to_string()).await;
+        let answer = self.send(Method::POST, "/api/auth/refresh", "", request.to_string()).await;
         if answer.is_ok_and(|answer| answer.status == 401) {
             let labels = [("cli_version", cli_version.as_str()), ("reason", reason)];
             self.tally.add("tuist_authentication_token_refresh_error_total", &labels, 1);
+        }
+        if turn % 10 == 3 {
+            // What it is told is in the count.
+            let _ =
+                self.send(Method::GET, UNMATCHED, &format!("/old-{turn}/wp-login.php"), "").await;
         }
     }
 
@@ -99,46 +109,60 @@ impl Builders {
         let user = format!("user-{}", rng.u32(0..50));
         match rng.u32(0..10) {
             0..4 => {
-                let artifact = vec![0; size];
-                if accepted(self.send(Method::PUT, &format!("cache/{turn}"), artifact).await) {
+                let (route, key) = ("/api/cache/{key}", turn.to_string());
+                if accepted(self.send(Method::PUT, route, &key, vec![0; size]).await) {
                     self.tally.add("tuist_cache_uploads_total", &[], 1);
                     self.tally.add("tuist_cache_uploaded_bytes", &[], size as u64);
                 }
             }
             4..8 => {
-                let path = format!("cache/{turn}-{size}");
-                if let Ok(Answer { status: 200, body }) = self.send(Method::GET, &path, "").await {
+                let (route, key) = ("/api/cache/{key}", format!("{turn}-{size}"));
+                let answer = self.send(Method::GET, route, &key, "").await;
+                if let Ok(Answer { status: 200, body }) = answer {
                     self.tally.add("tuist_cache_downloads_total", &[], 1);
                     self.tally.add("tuist_cache_downloaded_bytes", &[], body.len() as u64);
                 }
             }
             8 => {
-                if accepted(self.send(Method::POST, "previews/upload", user).await) {
+                if accepted(self.send(Method::POST, "/api/previews/upload", "", user).await) {
                     self.tally.add("tuist_previews_uploads_total", &[], 1);
                 }
             }
             _ => {
-                if accepted(self.send(Method::POST, "previews/download", user).await) {
+                if accepted(self.send(Method::POST, "/api/previews/download", "", user).await) {
                     self.tally.add("tuist_previews_downloads_total", &[], 1);
                 }
             }
         }
     }
 
+    /// Makes a request by a route's template, and counts it in the terms of the server's metrics. Where no route is, the key is the path.
     async fn send(
         &self,
         method: Method,
-        path: &str,
+        route: &str,
+        key: &str,
         body: impl Into<Bytes>,
-    ) -> Result<Answer, TransportError> {
-        let mut request = Request::new(body.into());
-        *request.method_mut() = method;
-        *request.uri_mut() = format!("{}/{path}", self.base).parse().unwrap_or_default();
-        self.client.call(request).await
+    ) -> Result<Answer, Error> {
+        let path = if route == UNMATCHED { key.to_owned() } else { route.replace("{key}", key) };
+        let request = http::request(&method, &format!("{}{path}", self.base), body);
+        let sent = request.body().len();
+        let answer = http::call(&self.client, request).await?;
+
+        let class = format!("{}xx", answer.status / 100);
+        let labels = [("method", method.as_str()), ("route", route), ("status_class", &class)];
+        self.tally.add("http_server_requests_total", &labels, 1);
+        self.tally.add("http_server_request_duration_seconds_count", &labels, 1);
+        for (direction, size) in [("request", sent), ("response", answer.body.len())] {
+            let sizes = format!("http_server_{direction}_size_bytes");
+            self.tally.add(&format!("{sizes}_sum"), &labels[..2], size as u64);
+            self.tally.add(&format!("{sizes}_count"), &labels[..2], 1);
+        }
+        Ok(answer)
     }
 }
 
-fn accepted(answer: Result<Answer, TransportError>) -> bool {
+fn accepted(answer: Result<Answer, Error>) -> bool {
     answer.is_ok_and(|answer| answer.status == 201)
 }
 

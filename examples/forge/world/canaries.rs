@@ -12,17 +12,19 @@ pub(crate) const LOG_BEARER: &str = "canary-log-bearer-9a0364b9";
 pub(crate) const DEPLOY_BEARER: &str = "canary-deploy-bearer-e4da3b7f";
 /// What every token starts with.
 pub(crate) const TOKEN: &str = "canary-token-1679091c";
-
+/// In the rows that are written to the database.
+pub(crate) const ROW: &str = "canary-row-c9f0f895";
 /// What signed URLs are signed with.
 pub(crate) const SIGNING_KEY: &str = "canary-signing-key-6512bd43";
 
 /// All of them, with where they are planted.
-pub(crate) const ALL: [(&str, &str); 6] = [
+pub(crate) const ALL: [(&str, &str); 7] = [
     ("the API key in URLs", API_KEY),
     ("the secret in error bodies", ERROR_BODY),
     ("the bearer in log lines", LOG_BEARER),
     ("the bearer in deploy output", DEPLOY_BEARER),
     ("the tokens", TOKEN),
+    ("the rows in statements", ROW),
     ("the key that signs URLs", SIGNING_KEY),
 ];
 

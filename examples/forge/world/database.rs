@@ -1,4 +1,4 @@
-//! A stub database: counts its connections and its rows, takes its time, and now and then hangs up.
+//! A stub database: counts its connections, its queries and its rows, takes its time, and now and then hangs up.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,10 +11,14 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::canaries;
 use super::tally::Tally;
 
 const OPENED: &str = "tuist_repo_pool_db_connection_connected";
 const CLOSED: &str = "tuist_repo_pool_db_connection_disconnected";
+
+/// Who the other side is.
+const POOL: (&str, &str) = ("pool", "Tuist.Repo");
 
 #[derive(Debug)]
 pub(crate) struct Database {
@@ -36,14 +40,7 @@ impl Database {
                 let database = accepting.clone();
                 tokio::spawn(async move {
                     let _ = stream.set_nodelay(true);
-                    database.tally.add(OPENED, &[], 1);
-                    let mut stream = BufReader::new(stream);
-                    let took_leave = database.serve(&mut stream).await;
-                    database.tally.add(CLOSED, &[], 1);
-                    // Whoever takes leave is told that it has been counted; others see the connection close now.
-                    if took_leave.is_ok_and(|took_leave| took_leave) {
-                        let _ = stream.write_all(b"bye\n").await;
-                    }
+                    database.serve_and_count(BufReader::new(stream)).await;
                 });
             }
         });
@@ -60,37 +57,64 @@ impl Database {
         self.rows.lock().get(table).copied().unwrap_or_default()
     }
 
-    /// Answers one connection until either side has enough, and says whether the other side took leave.
+    async fn serve_and_count(&self, mut stream: BufReader<TcpStream>) {
+        self.tally.add(OPENED, &[], 1);
+        self.tally.add("database_pool_connections_opened_total", &[POOL], 1);
+        let hung_up = self.serve(&mut stream).await.is_ok_and(|hung_up| hung_up);
+        // The other side closes a connection for no other reason than that it is old.
+        let reason = if hung_up { "broken" } else { "max_lifetime" };
+        let labels = [POOL, ("reason", reason)];
+        self.tally.add("database_pool_connections_closed_total", &labels, 1);
+        self.tally.add(CLOSED, &[], 1);
+    }
+
+    /// Answers one connection until either side has enough, and says whether it was this one.
     async fn serve(&self, stream: &mut BufReader<TcpStream>) -> io::Result<bool> {
         stream.write_all(b"hello\n").await?;
         let mut line = String::new();
         while stream.read_line(&mut line).await? > 0 {
-            let query = line.trim_end();
-            if query == "bye" {
-                return Ok(true);
-            }
+            let statement = line.trim_end();
             let number = self.queries.fetch_add(1, Relaxed);
+            let operation = [POOL, ("operation", statement.split(' ').next().unwrap_or_default())];
+            self.count_query(&operation);
+            if statement.contains(canaries::ROW) {
+                canaries::planted(&self.tally, canaries::ROW, 1);
+            }
             tokio::time::sleep(Duration::from_millis(1 + number % 12)).await;
             if number % 150 == 77 {
-                break;
+                let [pool, operation] = operation;
+                let labels = [pool, operation, ("error_kind", "connection_lost")];
+                self.tally.add("database_query_errors_total", &labels, 1);
+                return Ok(true);
             }
-            let answer = self.answer(query);
+            let answer = self.answer(statement);
             stream.write_all(format!("{answer}\n").as_bytes()).await?;
             line.clear();
         }
         Ok(false)
     }
 
-    fn answer(&self, query: &str) -> String {
-        match query.split_once(' ') {
-            Some(("insert", table)) => {
+    /// Every query has been waited for once, by somebody who got a connection.
+    fn count_query(&self, operation: &[(&str, &str)]) {
+        for duration in ["query_duration", "query_execution_duration"] {
+            self.tally.add(&format!("database_{duration}_seconds_count"), operation, 1);
+        }
+        for duration in ["checkout_duration", "idle_duration"] {
+            self.tally.add(&format!("database_pool_{duration}_seconds_count"), &[POOL], 1);
+        }
+    }
+
+    fn answer(&self, statement: &str) -> String {
+        let words: Vec<_> = statement.split(' ').collect();
+        match words[..] {
+            ["insert", "into", table, ..] => {
                 let mut rows = self.rows.lock();
                 let rows = rows.entry(table.to_owned()).or_default();
                 *rows += 1;
                 rows.to_string()
             }
-            Some(("count", table)) => self.rows(table).to_string(),
-            _ => format!("`{query}` is not a query"),
+            ["select", "count(*)", "from", table] => self.rows(table).to_string(),
+            _ => format!("`{statement}` is not a statement"),
         }
     }
 }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::canaries;
 use super::server::{HungUp, response};
-use super::tally::Tally;
+use super::tally::{Series, Tally};
 
 #[derive(Debug)]
 pub(crate) struct FlyLogs {
@@ -40,7 +40,9 @@ impl FlyLogs {
         request: &Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, HungUp> {
         let number = self.requests.fetch_add(1, Relaxed);
-        self.tally.add("atlas_logs_fetch_started", &[], 1);
+        if !self.tally.comes_again(request) {
+            self.tally.add("atlas_logs_fetch_started", &[], 1);
+        }
         let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")).unwrap_or_default();
 
@@ -52,7 +54,8 @@ impl FlyLogs {
             return Ok(response(401, "{}"));
         }
         if number % 61 == 30 {
-            self.tally.add("atlas_logs_fetch_exceptions", &[("kind", "error")], 1);
+            let failed = Series::new("atlas_logs_fetch_exceptions", &[("kind", "error")]);
+            self.tally.hung_up(request, vec![failed]);
             return Err(HungUp);
         }
         if number % 97 == 20 {

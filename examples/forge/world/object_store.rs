@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use super::canaries;
 use super::server::{HungUp, response, serve, serve_and_count};
 use super::signature;
-use super::tally::Tally;
+use super::tally::{Series, Tally};
 
 /// Objects with this in their key are there without having been uploaded.
 const CACHED: &str = "/cas/";
@@ -75,38 +75,57 @@ impl ObjectStore {
     ) -> Result<Response<Full<Bytes>>, HungUp> {
         let started = Instant::now();
         let number = self.requests.fetch_add(1, Relaxed);
-        self.count_request();
+        self.count_request(&request);
         tokio::time::sleep(Duration::from_millis(1 + number % 7)).await;
-        let is_deletion = request.method() == Method::DELETE;
         let fate = match number {
             number if number % 90 == 33 => Err(HungUp),
             number if number % 40 == 7 => Ok(response(503, "slow down")),
             _ => Ok(self.answer(&request)),
         };
-        if is_deletion {
-            let done = fate.as_ref().is_ok_and(|answer| answer.status().is_success());
-            let state = if done { "stop" } else { "exception" };
-            self.tally.add("tuist_jobs_attempts_total", &[("state", state)], 1);
-            self.tally.add("tuist_jobs_queue_time_milliseconds_count", &[], 1);
-        }
+        self.count_fate(&request, fate.as_ref().ok());
         let took = started.elapsed().as_nanos() as u64;
         self.tally.add("forge_object_store_nanoseconds", &[], took);
         fate
     }
 
-    /// Every request to the inner door went through each of the client's phases, also if nothing comes of it.
-    fn count_request(&self) {
-        for phase in ["request", "queue", "send", "receive"] {
+    /// Every request to the inner door went through each of the client's phases, also if nothing comes of it. One that comes again
+    /// has its connection already.
+    fn count_request(&self, request: &Request<Incoming>) {
+        let phases = match self.tally.comes_again(request) {
+            false => &["request", "queue", "send", "receive"][..],
+            true => {
+                self.tally.add("tuist_http_request_retries", &[], 1);
+                &["send", "receive"]
+            }
+        };
+        for phase in phases {
             self.tally.add(&format!("tuist_http_{phase}_count"), &[], 1);
+            let durations = match *phase {
+                "request" => &["request_duration_nanosecond"][..],
+                "queue" => &["queue_duration_nanoseconds", "queue_idle_time_nanoseconds"],
+                "send" => &["send_duration_nanoseconds"],
+                _ => &["receive_duration_nanoseconds"],
+            };
+            for duration in durations {
+                self.tally.add(&format!("tuist_http_{duration}_count"), &[], 1);
+            }
         }
-        for duration in [
-            "request_duration_nanosecond",
-            "queue_duration_nanoseconds",
-            "queue_idle_time_nanoseconds",
-            "send_duration_nanoseconds",
-            "receive_duration_nanoseconds",
-        ] {
-            self.tally.add(&format!("tuist_http_{duration}_count"), &[], 1);
+    }
+
+    /// Whoever deletes does so in a job, each request being an attempt at it.
+    fn count_fate<B>(&self, request: &Request<Incoming>, answer: Option<&Response<B>>) {
+        let attempt = |state| {
+            let attempts = Series::new("tuist_jobs_attempts_total", &[("state", state)]);
+            vec![attempts, Series::new("tuist_jobs_queue_time_milliseconds_count", &[])]
+        };
+        let is_deletion = request.method() == Method::DELETE;
+        let Some(answer) = answer else {
+            let failed = if is_deletion { attempt("exception") } else { vec![] };
+            return self.tally.hung_up(request, failed);
+        };
+        if is_deletion {
+            let state = if answer.status().is_success() { "stop" } else { "exception" };
+            attempt(state).into_iter().for_each(|series| self.tally.add_to(series, 1));
         }
     }
 

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use super::canaries;
 use super::fly_logs::FlyLogs;
 use super::server::{HungUp, response, serve};
-use super::tally::Tally;
+use super::tally::{Series, Tally};
 
 /// The providers that there are.
 pub(crate) const NAMES: [&str; 4] = ["runpod", "fly", "lambda_labs", "vast"];
@@ -53,6 +53,7 @@ struct Stub {
 
 impl Stub {
     async fn answer(&self, request: &Request<Incoming>) -> Result<Response<Full<Bytes>>, HungUp> {
+        self.tally.comes_again(request);
         let (latency, fate) = {
             let mut rng = self.rng.lock();
             (Duration::from_millis(rng.u64(2..30)), rng.u32(0..1000))
@@ -64,8 +65,9 @@ impl Stub {
             960..980 => 500,
             980..992 => 503,
             _ => {
-                let labels = [("provider", self.name), ("phase", "receive")];
-                self.tally.add("atlas_transport_errors", &labels, 1);
+                let labels = [("provider", self.name), ("error", "closed")];
+                let failed = Series::new("atlas_transport_errors", &labels);
+                self.tally.hung_up(request, vec![failed]);
                 return Err(HungUp);
             }
         };

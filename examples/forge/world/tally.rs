@@ -1,8 +1,9 @@
 //! What really happened, counted where it happened, in the terms of the metrics page that it will be held against.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use hyper::Request;
 use parking_lot::Mutex;
 
 /// A metric name as exported, with its labels.
@@ -31,20 +32,51 @@ impl fmt::Display for Series {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Tally(Mutex<BTreeMap<Series, u64>>);
+pub(crate) struct Tally {
+    amounts: Mutex<BTreeMap<Series, u64>>,
+    /// What counts 1 each for a request that was hung up on, unless it comes again.
+    hung_up: Mutex<HashMap<String, Vec<Series>>>,
+}
 
 impl Tally {
     pub(crate) fn add(&self, metric: &str, labels: &[(&str, &str)], amount: u64) {
-        *self.0.lock().entry(Series::new(metric, labels)).or_default() += amount;
+        self.add_to(Series::new(metric, labels), amount);
+    }
+
+    pub(crate) fn add_to(&self, series: Series, amount: u64) {
+        *self.amounts.lock().entry(series).or_default() += amount;
+    }
+
+    /// Counts what has become of a request that was hung up on. A client may send it once more, which is then all that has become
+    /// of it: it is known by its `traceparent`, which is of no other request.
+    pub(crate) fn hung_up<B>(&self, request: &Request<B>, counted: Vec<Series>) {
+        self.hung_up.lock().insert(traceparent(request), counted);
+    }
+
+    /// Whether this request was hung up on, and comes again.
+    pub(crate) fn comes_again<B>(&self, request: &Request<B>) -> bool {
+        self.hung_up.lock().remove(&traceparent(request)).is_some()
     }
 
     /// The sum over all series of a metric.
     pub(crate) fn total(&self, metric: &str) -> u64 {
-        let tally = self.0.lock();
-        tally.iter().filter(|(series, _)| series.metric == metric).map(|(_, amount)| amount).sum()
+        let (amounts, hung_up) = (self.amounts.lock(), self.hung_up.lock());
+        let of_metric = |series: &&Series| series.metric == metric;
+        let final_amounts = amounts.iter().filter(|(series, _)| of_metric(series));
+        final_amounts.map(|(_, amount)| amount).sum::<u64>()
+            + hung_up.values().flatten().filter(of_metric).count() as u64
     }
 
     pub(crate) fn read(&self) -> BTreeMap<Series, u64> {
-        self.0.lock().clone()
+        let mut amounts = self.amounts.lock().clone();
+        for series in self.hung_up.lock().values().flatten() {
+            *amounts.entry(series.clone()).or_default() += 1;
+        }
+        amounts
     }
+}
+
+fn traceparent<B>(request: &Request<B>) -> String {
+    let header = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
+    header.unwrap_or_default().to_owned()
 }

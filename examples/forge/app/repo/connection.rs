@@ -1,48 +1,53 @@
-//! One connection to the database: a line out, a line back.
+//! One connection to the database: a line out, a line back. And how the pool opens one.
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
+use bb8::ManageConnection;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+/// Where the database is.
+pub(super) struct Database(pub(super) SocketAddr);
+
 pub(super) struct Connection {
     stream: BufReader<TcpStream>,
-    opened: Instant,
+    /// A query has been sent whose answer has not been read: by nobody, if its future was dropped.
+    owes_answer: bool,
 }
 
-impl Connection {
+impl ManageConnection for Database {
+    type Connection = Connection;
+    type Error = io::Error;
+
     /// It is open once the database has greeted.
-    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+    async fn connect(&self) -> io::Result<Connection> {
+        let stream = TcpStream::connect(self.0).await?;
         stream.set_nodelay(true)?;
-        let mut connection = Self { stream: BufReader::new(stream), opened: Instant::now() };
+        let mut connection = Connection { stream: BufReader::new(stream), owes_answer: false };
         connection.read().await?;
         Ok(connection)
     }
 
-    pub(super) fn age(&self) -> Duration {
-        self.opened.elapsed()
+    /// A connection that the database has closed is found out by the query, which is then tried again.
+    async fn is_valid(&self, _: &mut Connection) -> io::Result<()> {
+        Ok(())
     }
 
-    pub(super) async fn query(&mut self, text: &str) -> io::Result<u64> {
-        self.say(text).await?;
-        let answer = self.read().await?;
-        answer.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, answer))
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.owes_answer
     }
+}
 
-    /// Takes leave, which the database hears before this returns; one that has gone already need not hear it.
-    pub(super) async fn close(mut self) {
-        if self.say("bye").await.is_ok() {
-            let _ = self.read().await;
-        }
-    }
-
-    async fn say(&mut self, text: &str) -> io::Result<()> {
+impl Connection {
+    pub(super) async fn query(&mut self, statement: &str) -> io::Result<u64> {
+        self.owes_answer = true;
         // A connection that broke is a connection that ended, however the system puts it.
-        let written = self.stream.get_mut().write_all(format!("{text}\n").as_bytes()).await;
-        written.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error))
+        let written = self.stream.get_mut().write_all(format!("{statement}\n").as_bytes()).await;
+        written.map_err(|error| io::Error::new(io::ErrorKind::UnexpectedEof, error))?;
+        let answer = self.read().await?;
+        self.owes_answer = false;
+        answer.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, answer))
     }
 
     async fn read(&mut self) -> io::Result<String> {

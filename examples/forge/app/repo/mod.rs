@@ -1,115 +1,108 @@
-//! The database, through a pool of connections that are opened at the start and replaced when they are old or lost.
+//! The database, through a pool whose connections are opened when they are needed, and closed when they are old or lost.
 
 mod connection;
-pub(crate) mod events;
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use radiosonde::execute;
-use tokio::sync::Semaphore;
+use bb8::RunError;
+use radiosonde_pool::bb8::Pool;
+use radiosonde_pool::{Watcher, query};
 
-use connection::Connection;
+use connection::Database;
 
-/// Connections to the database, always.
-pub(crate) const POOL_SIZE: usize = 10;
+/// Connections to the database, at most.
+pub(crate) const POOL_SIZE: u32 = 10;
 
-/// A connection that is older is replaced.
-const LIFETIME: Duration = Duration::from_secs(3);
+/// The pool's name.
+pub(crate) const NAME: &str = "Tuist.Repo";
+
+/// A connection that is older is closed when it is given back.
+const LIFETIME: Duration = Duration::from_secs(1);
 
 /// How often a query is tried when its connection is lost.
 const ATTEMPTS: usize = 3;
 
-const NAME: &str = "Tuist.Repo";
-
-pub(crate) struct Repo {
-    address: SocketAddr,
-    /// One for each connection that is not in use.
-    ready: Semaphore,
-    /// Fewer than there are permits, if connections could not be replaced.
-    connections: Mutex<VecDeque<Connection>>,
-    waiting: AtomicUsize,
-}
+#[derive(Clone)]
+pub(crate) struct Repo(Pool<Database>);
 
 impl Repo {
-    /// Opens all connections.
-    ///
-    /// # Errors
-    /// When the database cannot be reached.
-    pub(crate) async fn connect(address: SocketAddr) -> io::Result<Self> {
-        let mut connections = VecDeque::new();
-        for _ in 0..POOL_SIZE {
-            connections.push_back(open(address).await?);
-        }
-        Ok(Self {
-            address,
-            ready: Semaphore::new(POOL_SIZE),
-            connections: Mutex::new(connections),
-            waiting: AtomicUsize::new(0),
-        })
+    /// Opens nothing yet.
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        let builder = bb8::Pool::builder()
+            .max_size(POOL_SIZE)
+            .max_lifetime(LIFETIME)
+            // Idle connections are left alone, so that all is quiet when nobody asks for anything.
+            .idle_timeout(None)
+            .reaper_rate(Duration::from_secs(86_400));
+        Self(Pool::build_unchecked(NAME, builder, Database(address)))
     }
 
-    /// Makes a query as soon as there is a connection, and gives the number it is answered with.
+    /// Adds a row, and gives the number of rows that there are then.
     ///
     /// # Errors
     /// When the database cannot be reached, or does not understand.
-    pub(crate) async fn query(&self, text: &str) -> io::Result<u64> {
-        self.waiting.fetch_add(1, Relaxed);
-        let permit = self.ready.acquire().await;
-        self.waiting.fetch_sub(1, Relaxed);
-        let _permit = permit.map_err(io::Error::other)?;
+    pub(crate) async fn insert(&self, table: &str, name: &str) -> io::Result<u64> {
+        self.query(table, &format!("insert into {table} values ('{name}')")).await
+    }
 
+    /// Gives the number of rows.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or does not understand.
+    pub(crate) async fn count(&self, table: &str) -> io::Result<u64> {
+        self.query(table, &format!("select count(*) from {table}")).await
+    }
+
+    /// Has all connections at once that the pool may have, and gives them back: none is being opened after that.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub(crate) async fn take_all(&self) -> io::Result<()> {
+        let mut connections = Vec::new();
+        for _ in 0..POOL_SIZE {
+            connections.push(self.0.get().await.map_err(io_error)?);
+        }
+        Ok(())
+    }
+
+    /// Who knows what the pool is doing.
+    pub(crate) fn watcher(&self) -> Watcher {
+        self.0.watcher()
+    }
+
+    /// Makes a query as soon as there is a connection, and again on another if that is lost.
+    async fn query(&self, table: &str, statement: &str) -> io::Result<u64> {
         for _ in 1..ATTEMPTS {
-            match self.try_query(text).await {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            match self.try_query(table, statement).await {
+                Err(error) if is_lost(&error) => {}
                 other => return other,
             }
         }
-        self.try_query(text).await
+        self.try_query(table, statement).await
     }
 
-    async fn try_query(&self, text: &str) -> io::Result<u64> {
-        let mut connection = self.young_connection().await?;
-        let answer = connection.query(text).await;
-        if answer.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof) {
-            execute!(events::DISCONNECTED, { count: 1 }, { tag: NAME });
-            connection = open(self.address).await?;
-        }
-        self.connections.lock().push_back(connection);
-        answer
-    }
-
-    /// A connection of the pool, or one in the place of one that was old, or could not be replaced when it was lost.
-    async fn young_connection(&self) -> io::Result<Connection> {
-        let connection = self.connections.lock().pop_front();
-        match connection {
-            Some(connection) if connection.age() < LIFETIME => Ok(connection),
-            Some(old) => {
-                old.close().await;
-                execute!(events::DISCONNECTED, { count: 1 }, { tag: NAME });
-                open(self.address).await
-            }
-            None => open(self.address).await,
-        }
-    }
-
-    /// Says what the pool is doing: connections are ready, or queries wait; both at once is a moment's glimpse.
-    pub(crate) fn measure_pool(&self) {
-        let ready_conn_count = self.ready.available_permits();
-        let waiting = self.waiting.load(Relaxed);
-        let checkout_queue_length = if ready_conn_count > 0 { 0 } else { waiting };
-        execute!(events::POOL_METRICS, { checkout_queue_length, ready_conn_count }, {
-            repo: NAME, database: "postgres",
-        });
+    async fn try_query(&self, table: &str, statement: &str) -> io::Result<u64> {
+        let mut connection = self.0.get().await.map_err(io_error)?;
+        query(NAME, statement)
+            .source(table)
+            .try_instrument_with(connection.query(statement), |outcome, span| {
+                if outcome.as_ref().is_err_and(is_lost) {
+                    span.error_kind("connection_lost");
+                }
+            })
+            .await
     }
 }
 
-async fn open(address: SocketAddr) -> io::Result<Connection> {
-    let connection = Connection::open(address).await?;
-    execute!(events::CONNECTED, { count: 1 }, { tag: NAME });
-    Ok(connection)
+fn is_lost(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
+fn io_error(error: RunError<io::Error>) -> io::Error {
+    match error {
+        RunError::User(error) => error,
+        RunError::TimedOut => io::ErrorKind::TimedOut.into(),
+    }
 }

@@ -7,14 +7,13 @@ mod signed_url;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use hyper::{Method, Request};
+use hyper::Method;
 use radiosonde::execute;
+use radiosonde_hyper_client::{Client, Error as TransportError};
 
-use super::http::{Answer, Client, TransportError};
+use super::http::{self, Answer};
 
 /// How often a request is made before its caller hears of the failure.
 const ATTEMPTS: usize = 5;
@@ -25,7 +24,7 @@ pub(crate) struct Storage {
     /// Where the store answers those who come with a signed URL.
     pub(crate) public_base: String,
     pub(crate) signing_key: &'static str,
-    pub(crate) client: Arc<Client>,
+    pub(crate) client: Client,
 }
 
 impl Storage {
@@ -140,10 +139,8 @@ impl Storage {
     }
 
     async fn request(&self, method: Method, path: &str) -> Result<Answer, StorageError> {
-        let mut request = Request::new(Bytes::new());
-        *request.method_mut() = method;
-        *request.uri_mut() = format!("{}/{path}", self.base).parse().unwrap_or_default();
-        let answer = self.client.call(request).await.map_err(StorageError::Transport)?;
+        let request = http::request(&method, &format!("{}/{path}", self.base), "");
+        let answer = http::call(&self.client, request).await.map_err(StorageError::Transport)?;
         if answer.status < 400 { Ok(answer) } else { Err(StorageError::Refused(answer.status)) }
     }
 }
