@@ -69,6 +69,7 @@ step_test() {
     # In a program of its own, whose allocator is jemalloc.
     if has_make; then
         cargo test --locked --package radiosonde-tests --features jemalloc --test allocator
+        cargo check --locked --package radiosonde-examples --features jemalloc --example forge
         cargo test --locked --package radiosonde-poller --features jemalloc --doc allocator
     else
         without "jemalloc was not built, and its metrics were not tested: there is no make and none could be installed (apt-get install make)"

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::definitions::catalogue::Documented;
-use crate::reporters::{Arrivals, Ends};
 use crate::workloads::scrapers::Scrapes;
 
 const PAGE: &str = "\
@@ -68,49 +67,6 @@ fn a_page_that_is_right_passes() {
     assert_eq!(nothing_skipped(&page).failures.len(), 0);
     assert_eq!(overflow_holds_the_rest(&page, &tally()).failures.len(), 0);
     assert_eq!(overflow_is_counted(&page).failures.len(), 0);
-}
-
-#[test]
-fn a_span_that_never_ended_or_ended_twice_or_never_was_is_found() {
-    let fails = |name, started, stopped| {
-        let ends = Ends { started, stopped, exceptions: 1 };
-        spans_balance(&BTreeMap::from([(name, ends)])).failures.len()
-    };
-    assert_eq!(fails("job.run", 5, 4), 0);
-    assert_eq!(fails("job.run", 6, 4), 1);
-    assert_eq!(fails("job.run", 4, 4), 1);
-    let never = Ends { started: 0, stopped: 0, exceptions: 0 };
-    let unused = |name| spans_balance(&BTreeMap::from([(name, never)])).failures.len();
-    assert_eq!([unused("job.run"), unused("http.server.websocket")], [1, 0]);
-}
-
-#[test]
-fn a_request_that_lost_its_trace_or_its_answer_is_found() {
-    let fails = |in_trace, astray, answered| {
-        requests_keep_their_trace(Arrivals { in_trace, astray }, answered).failures.len()
-    };
-    assert_eq!(fails(3, 0, 3), 0);
-    assert_eq!(fails(2, 1, 3), 1);
-    assert_eq!(fails(3, 0, 4), 1);
-    assert_eq!(fails(0, 0, 0), 1);
-}
-
-#[test]
-fn a_task_that_never_ended_or_panicked_is_found() {
-    let fails = |started: u64, done: u64| {
-        let text = format!(
-            "# TYPE tokio_tasks_started_total counter\n\
-            tokio_tasks_started_total{{task=\"a\"}} {started}\n\
-            # TYPE tokio_tasks_ended_total counter\n\
-            tokio_tasks_ended_total{{task=\"a\",outcome=\"done\"}} {done}\n\
-            tokio_tasks_ended_total{{task=\"a\",outcome=\"panic\"}} 1\n"
-        );
-        tasks_end(&Page::parse(text).unwrap()).failures.len()
-    };
-    assert_eq!(fails(3, 3), 0);
-    assert_eq!(fails(4, 3), 1);
-    assert_eq!(fails(0, 0), 1);
-    assert_eq!(tasks_end(&page("", "")).failures.len(), 1);
 }
 
 #[test]

@@ -80,3 +80,24 @@ fn traceparent<B>(request: &Request<B>) -> String {
     let header = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
     header.unwrap_or_default().to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_was_hung_up_on_counts_as_failed_until_it_comes_again() {
+        let tally = Tally::default();
+        let request = |traceparent: &str| {
+            Request::builder().header("traceparent", traceparent).body(()).unwrap()
+        };
+        let failed = Series::new("failed", &[]);
+        assert!(!tally.comes_again(&request("a")));
+        tally.hung_up(&request("a"), vec![failed.clone()]);
+        tally.hung_up(&request("b"), vec![failed.clone()]);
+        assert_eq!((tally.total("failed"), tally.read()[&failed]), (2, 2));
+        assert!(tally.comes_again(&request("a")));
+        assert!(!tally.comes_again(&request("a")), "once is enough");
+        assert_eq!((tally.total("failed"), tally.read()[&failed]), (1, 1));
+    }
+}
