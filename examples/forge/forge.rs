@@ -13,14 +13,13 @@ use parking_lot::Mutex;
 use radiosonde_hyper_client::Client;
 use radiosonde_poller::Poller;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
 
 use crate::app::http::POOL_SIZE;
 use crate::app::logs::Logs;
 use crate::app::parts::Parts;
 use crate::app::polls;
 use crate::app::providers::Provider;
-use crate::app::repo::{self, Repo};
+use crate::app::repo;
 use crate::app::storage::Storage;
 use crate::app::token_chain::Chain;
 use crate::app::tokens::{Token, Tokens};
@@ -184,26 +183,9 @@ impl World {
             .collect::<std::result::Result<(), _>>()?;
         // Now that all is quiet, it is known what the last values have to be.
         polls::accounts(&repo).await?;
-        self.settle(&repo).await?;
+        database::settle(&repo, &self.database, &self.tally).await?;
         repo.watcher().execute();
         server_client.execute_pool_events();
-        Ok(())
-    }
-
-    /// Waits until no connection to the database is being opened, and it has heard of each that was closed.
-    async fn settle(&self, repo: &Repo) -> Result<()> {
-        repo.take_all().await?;
-        for duration in ["checkout_duration", "idle_duration"] {
-            let waits = format!("database_pool_{duration}_seconds_count");
-            self.tally.add(&waits, &[("pool", repo::NAME)], repo::POOL_SIZE.into());
-        }
-        let is_heard = async {
-            while self.database.connections() != repo.watcher().status().size as u64 {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        // If it never does, the check will say so.
-        let _ = timeout(Duration::from_secs(5), is_heard).await;
         Ok(())
     }
 

@@ -1,17 +1,21 @@
 //! Workloads of the database: bursts of queries, and the questions that are asked now and then.
 
+use std::io;
 use std::time::Duration;
 
 use radiosonde_hyper_client::Client;
 use radiosonde_poller::{Measurement, Poller, StartError, process_measurements};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::pace::panic_on;
 use super::{DATABASE_CLIENT, Pace};
 use crate::app::polls;
-use crate::app::repo::Repo;
+use crate::app::repo::{NAME, POOL_SIZE, Repo};
 use crate::world::canaries;
+use crate::world::database::Database;
+use crate::world::tally::Tally;
 
 /// W9: 40 clients at once, on a pool of 10 connections, time and again.
 pub(crate) async fn bursts(repo: Repo, pace: Pace) {
@@ -65,4 +69,24 @@ pub(crate) fn poll(repo: &Repo, client: &Client) -> Result<[Poller; 2], StartErr
         .measurements([Measurement::new("repo pool", move || pool.execute())])
         .start()?;
     Ok([slow, fast])
+}
+
+/// Waits until no connection is being opened, and the database has heard of each that was closed.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub(crate) async fn settle(repo: &Repo, database: &Database, tally: &Tally) -> io::Result<()> {
+    repo.take_all().await?;
+    for duration in ["checkout_duration", "idle_duration"] {
+        let waits = format!("database_pool_{duration}_seconds_count");
+        tally.add(&waits, &[("pool", NAME)], POOL_SIZE.into());
+    }
+    let is_heard = async {
+        while database.connections() != repo.watcher().status().size as u64 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    // If it never does, the check will say so.
+    let _ = timeout(Duration::from_secs(5), is_heard).await;
+    Ok(())
 }
