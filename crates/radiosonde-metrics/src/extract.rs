@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use radiosonde::{Declaration, Event, Privacy, Value};
+use radiosonde::{Declaration, Event, Fields, Privacy, Value};
 
 use crate::metric::{Kind, Measurement, Metric, Tag};
+use crate::place::Place;
 use crate::tags::TagSet;
 use crate::text::{Packed, WORDS, Words};
 
@@ -90,12 +91,26 @@ impl Metric {
     #[inline(always)]
     pub(crate) fn extract_words(&self, event: &Event<'_>) -> Option<(f64, Words)> {
         let fields = self.plain_fields(event)?;
+        let words = match fields.as_slice() {
+            Some(fields) => self.words(|place| place.value_in(fields)),
+            None => self.words_in_layers(fields),
+        };
+        Some((self.number(event).ok()?, words?))
+    }
+
+    #[inline(never)]
+    fn words_in_layers(&self, fields: &Fields<'_>) -> Option<Words> {
+        self.words(|place| place.value_in_layers(fields))
+    }
+
+    #[inline(always)]
+    fn words<'e>(&self, value: impl Fn(&Place) -> Option<Value<'e>>) -> Option<Words> {
         let (mut words, mut packed) = ([0; WORDS], Packed::default());
         for tag in &self.tags {
-            let Some(Value::Str(text)) = tag.place.value_in(fields) else { return None };
+            let Some(Value::Str(text)) = value(&tag.place) else { return None };
             packed.add(&mut words, text)?;
         }
-        Some((self.number(event).ok()?, packed.finish(words)))
+        Some(packed.finish(words))
     }
 
     /// The same for tags that are longer, or more. The texts may be too long to be kept.
@@ -106,21 +121,26 @@ impl Metric {
         room: &'t mut [&'e str; IN_PLACE],
     ) -> Option<(f64, &'t [&'e str])> {
         let fields = self.plain_fields(event)?;
+        let plain = fields.as_slice();
         let texts = room.get_mut(..self.tags.len())?;
-        for (tag, place) in self.tags.iter().zip(&mut *texts) {
-            let Some(Value::Str(text)) = tag.place.value_in(fields) else { return None };
-            *place = text;
+        for (tag, text) in self.tags.iter().zip(&mut *texts) {
+            let value = match plain {
+                Some(fields) => tag.place.value_in(fields),
+                None => tag.place.value_in_layers(fields),
+            };
+            let Some(Value::Str(value)) = value else { return None };
+            *text = value;
         }
         Some((self.number(event).ok()?, texts))
     }
 
     /// The metadata, where tags are what is in it, and nothing else is to be done.
     #[inline(always)]
-    fn plain_fields<'e>(&self, event: &'e Event<'_>) -> Option<&'e [(&'static str, Value<'e>)]> {
+    fn plain_fields<'e, 'v>(&self, event: &'e Event<'v>) -> Option<&'e Fields<'v>> {
         if self.has_functions || event.name().declaration().is_some_and(has_secrets) {
             return None;
         }
-        event.metadata_fields().as_slice()
+        Some(event.metadata_fields())
     }
 
     #[inline(always)]

@@ -19,21 +19,32 @@ impl Place {
         ptr::eq(candidate, known).then_some(value)
     }
 
+    /// The same in fields of several layers, as a span's are.
+    #[inline]
+    pub(crate) fn value_in_layers<'e>(&self, fields: &Fields<'e>) -> Option<Value<'e>> {
+        let &(position, known) = self.0.get()?;
+        let (candidate, value) = fields.field(position)?;
+        ptr::eq(candidate, known).then_some(value)
+    }
+
     /// The value of the key, [`Value::Null`] if there is none.
     #[inline]
     pub(crate) fn value<'e>(&self, fields: &Fields<'e>, key: &str) -> Value<'e> {
-        let value = fields.as_slice().and_then(|fields| self.value_in(fields));
+        let value = match fields.as_slice() {
+            Some(fields) => self.value_in(fields),
+            None => self.value_in_layers(fields),
+        };
         value.unwrap_or_else(|| self.search(fields, key))
     }
 
     #[inline(never)]
     fn search<'e>(&self, fields: &Fields<'e>, key: &str) -> Value<'e> {
         if self.0.get().is_none()
-            && let Some(fields) = fields.as_slice()
-            && let Some(position) = fields.iter().position(|(candidate, _)| *candidate == key)
+            && let Some(position) = fields.iter().position(|(candidate, _)| candidate == key)
+            && let Some((known, _)) = fields.field(position)
         {
             // Another thread may have been quicker, with this place or one as good.
-            let _ = self.0.set((position, fields[position].0));
+            let _ = self.0.set((position, known));
         }
         fields.get(key)
     }
@@ -77,6 +88,36 @@ mod tests {
         }
         let once = [Some(1), Some(2), Some(3), None, None];
         assert_eq!(*FOUND.lock().unwrap(), [once, once].concat());
+    }
+
+    #[test]
+    fn a_key_of_a_span_is_found_whatever_was_recorded_over_it() {
+        static FOUND: Mutex<Vec<(Option<i64>, bool)>> = Mutex::new(Vec::new());
+        let place = Place::default();
+        radiosonde::attach("place of a span", "place.span.stop", move |event| {
+            let fields = event.metadata_fields();
+            let quick = place.value_in_layers(fields);
+            let value = place.value(fields, "key");
+            assert!(quick.is_none_or(|quick| quick.as_i64() == value.as_i64()));
+            FOUND.lock().unwrap().push((value.as_i64(), quick.is_some()));
+        })
+        .unwrap();
+        for _ in 0..2 {
+            let mut given = radiosonde::span!("place.span", { other: 0, key: 1 });
+            given.metadata("another", 0);
+            given.stop();
+            let mut over = radiosonde::span!("place.span", { other: 0, key: 1 });
+            over.metadata("another", 0).metadata("key", 2);
+            over.stop();
+            let mut recorded = radiosonde::span!("place.span");
+            recorded.metadata("key", 3);
+            recorded.stop();
+            radiosonde::span!("place.span", { other: 0 }).stop();
+        }
+        let mut found = FOUND.lock().unwrap().clone();
+        let once = [(Some(1), true), (Some(2), false), (Some(3), false), (None, false)];
+        assert_eq!(found.split_off(4), once);
+        assert_eq!(found[1..], once[1..], "the first shows where the key is");
     }
 
     #[test]

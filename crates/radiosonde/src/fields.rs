@@ -1,6 +1,7 @@
 //! The [`Fields`] type: the measurements or the metadata of an event.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use crate::owned::OwnedValue;
 use crate::value::Value;
@@ -13,8 +14,24 @@ use crate::value::Value;
 pub struct Fields<'a> {
     layer: Layer<'a>,
     /// What this lies over.
-    under: Option<&'a Self>,
+    under: Option<&'a Under<'a>>,
 }
+
+/// Fields that others lie over.
+pub(crate) struct Under<'a> {
+    fields: Fields<'a>,
+    /// Where each key is in those others and these. Found when somebody asks for it, for all handlers of the event.
+    order: OnceLock<Option<Order>>,
+}
+
+/// Where the fields of several layers are that nothing lies over, the lowest layer first: how many layers down, and where in that one.
+struct Order {
+    places: [(u8, u8); ORDERED],
+    count: usize,
+}
+
+/// So many fields are ordered; more are rare.
+const ORDERED: usize = 16;
 
 #[derive(Clone, Copy)]
 enum Layer<'a> {
@@ -109,8 +126,9 @@ impl<'a> Fields<'a> {
         Self { layer: Layer::Owned(fields), under: None }
     }
 
-    /// These fields over others.
-    pub(crate) fn over(self, under: &'a Self) -> Self {
+    /// These fields over others, over which nothing else lies.
+    #[inline(always)]
+    pub(crate) fn over(self, under: &'a Under<'a>) -> Self {
         Self { under: Some(under), ..self }
     }
 
@@ -134,7 +152,7 @@ impl<'a> Fields<'a> {
                 return value;
             }
             match fields.under {
-                Some(under) => fields = under,
+                Some(under) => fields = &under.fields,
                 None => return Value::Null,
             }
         }
@@ -162,10 +180,37 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The field at a position: those of the lowest layer come first, and a key that something lies over is not there. `None` beyond the
+    /// last, where there are more than sixteen in several layers, and where a function gave them, so that a key may be there twice.
+    ///
+    /// It is quick, so that handlers can remember where a key was, because the events of a call site or of a span have the same keys in the
+    /// same order, nearly always. Those of one macro have one layer; see [`Fields::as_slice`].
+    ///
+    /// ```
+    /// use radiosonde::{attach, span};
+    ///
+    /// attach("place", "http.request.stop", |event| {
+    ///     assert!(event.metadata_fields().field(1).is_some_and(|(key, value)| key == "status" && value == 200));
+    /// })?;
+    /// let mut span = span!("http.request", { path: "/runs" });
+    /// span.metadata("status", 200);
+    /// span.stop();
+    /// # Ok::<(), radiosonde::AttachError>(())
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn field(&self, position: usize) -> Option<(&'static str, Value<'a>)> {
+        match self.under {
+            Some(under) => under.field(self, position),
+            None => self.as_slice()?.get(position).copied(),
+        }
+    }
+
     /// Whether the key is there, even if its value is nothing.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
-        self.layer.get(key).is_some() || self.under.is_some_and(|under| under.contains_key(key))
+        self.layer.get(key).is_some()
+            || self.under.is_some_and(|under| under.fields.contains_key(key))
     }
 
     /// All keys with their values, each once, in the order they were given.
@@ -196,22 +241,22 @@ impl<'a> Fields<'a> {
 
     /// The layer and the index in it of a position.
     fn locate(&self, position: usize) -> Option<(&Layer<'a>, usize)> {
-        let under = self.under.map_or(0, Self::positions);
+        let under = self.under.map_or(0, |under| under.fields.positions());
         match self.under {
-            Some(lower) if position < under => lower.locate(position),
+            Some(lower) if position < under => lower.fields.locate(position),
             _ => (position - under < self.layer.len()).then_some((&self.layer, position - under)),
         }
     }
 
     fn positions(&self) -> usize {
-        self.layer.len() + self.under.map_or(0, Self::positions)
+        self.layer.len() + self.under.map_or(0, |under| under.fields.positions())
     }
 
     /// Whether a layer above this one has the key.
     fn overrides(&self, layer: &Layer<'a>, key: &str) -> bool {
         !std::ptr::eq(&self.layer, layer)
             && (self.layer.get(key).is_some()
-                || self.under.is_some_and(|under| under.overrides(layer, key)))
+                || self.under.is_some_and(|under| under.fields.overrides(layer, key)))
     }
 
     /// How many keys there are.
@@ -224,6 +269,56 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
+    }
+}
+
+impl<'a> Under<'a> {
+    #[inline(always)]
+    pub(crate) fn new(fields: Fields<'a>) -> Self {
+        Self { fields, order: OnceLock::new() }
+    }
+
+    /// The field at a position of all: of these, and those that lie over them.
+    #[inline]
+    fn field(&self, all: &Fields<'a>, position: usize) -> Option<(&'static str, Value<'a>)> {
+        let order = self.order.get_or_init(|| Order::of(all)).as_ref()?;
+        let &(depth, index) = order.places[..order.count].get(position)?;
+        let mut fields = all;
+        for _ in 0..depth {
+            fields = &fields.under?.fields;
+        }
+        fields.layer.field(index.into())
+    }
+}
+
+impl Order {
+    /// `None` where there are too many.
+    #[inline(never)]
+    fn of(fields: &Fields<'_>) -> Option<Self> {
+        let mut order = Self { places: [(0, 0); ORDERED], count: 0 };
+        order.add(fields, 0, &|_| false)?;
+        Some(order)
+    }
+
+    /// Adds those fields that nothing lies over.
+    fn add(
+        &mut self,
+        fields: &Fields<'_>,
+        depth: u8,
+        is_over: &dyn Fn(&str) -> bool,
+    ) -> Option<()> {
+        let layer = &fields.layer;
+        if let Some(under) = fields.under {
+            self.add(&under.fields, depth + 1, &|key| layer.get(key).is_some() || is_over(key))?;
+        }
+        for index in 0..layer.len() {
+            let (key, _) = layer.field(index)?;
+            if !layer.overrides(index, key) && !is_over(key) {
+                *self.places.get_mut(self.count)? = (depth, u8::try_from(index).ok()?);
+                self.count += 1;
+            }
+        }
+        Some(())
     }
 }
 
@@ -307,12 +402,28 @@ mod tests {
             ("bytes", OwnedValue::from(5)),
         ];
         let own = [("duration", Value::from(6))];
-        let (start, recorded) = (Fields::unique(&start), Fields::owned(&recorded));
-        let recorded = recorded.over(&start);
+        let start = Under::new(Fields::unique(&start));
+        let recorded = Under::new(Fields::owned(&recorded).over(&start));
         let all = Fields::unique(&own).over(&recorded);
         assert_eq!(pairs(&all), [("app", 1), ("source", 3), ("bytes", 5), ("duration", 6)]);
         assert!(all.get("source") == 3 && all.get("app") == 1 && all.get("missing").is_null());
         assert!(all.contains_key("app") && !all.contains_key("missing"));
+        let by_position = (0..9).map_while(|position| all.field(position));
+        assert!(by_position.eq(all.iter()));
+    }
+
+    #[test]
+    fn fields_have_positions_until_they_are_too_many() {
+        let own = [("own", Value::from(1))];
+        for (count, fits) in [(ORDERED - 1, true), (ORDERED, false)] {
+            let given: Vec<_> =
+                (0..count).map(|number| (&"abcdefghijklmnopq"[number..], Value::from(2))).collect();
+            let under = Under::new(Fields::unique(&given));
+            let all = Fields::unique(&own).over(&under);
+            assert_eq!(all.field(count).is_some(), fits);
+            assert_eq!(all.len(), count + 1);
+        }
+        assert!(Fields::any(&own).field(0).is_none(), "a key may be there twice");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::context::SpanContext;
 use crate::convert::{ToMeasurement, ToValue};
 use crate::event::Event;
-use crate::fields::Fields;
+use crate::fields::{Fields, Under};
 use crate::handler::panic_message;
 use crate::instrument::Instrumented;
 use crate::name::{EventName, SpanName};
@@ -218,7 +218,7 @@ impl Running<'_> {
             return self.end(Phase::Stop, &times, &own);
         }
         // As most spans record nothing, this is `end` without what was recorded.
-        let given = self.source.fields(self.given.fields());
+        let given = Under::new(self.source.fields(self.given.fields()));
         let metadata = Fields::unique(without_missing(&own, self.parent.as_ref())).over(&given);
         self.source.execute(Phase::Stop, Fields::unique(&times), metadata);
     }
@@ -237,9 +237,9 @@ impl Running<'_> {
             Some(recorded) => (&recorded.measurements[..], &recorded.metadata[..]),
             None => (&[][..], &[][..]),
         };
-        let measurements = Fields::owned(measurements);
-        let given = self.source.fields(self.given.fields());
-        let metadata = Fields::owned(metadata).over(&given);
+        let measurements = Under::new(Fields::owned(measurements));
+        let given = Under::new(self.source.fields(self.given.fields()));
+        let metadata = Under::new(Fields::owned(metadata).over(&given));
         let own = Fields::unique(without_missing(own, self.parent.as_ref()));
         self.source.execute(phase, Fields::unique(times).over(&measurements), own.over(&metadata));
     }
@@ -310,23 +310,33 @@ impl<'a> Span<'a> {
         metadata: [Field<'a>; N],
     ) -> Self {
         let context = match given.and_then(|index| metadata.get(index)) {
-            None | Some((_, Value::Null)) => None,
-            Some(&(_, value)) => Some(SpanContext::given(value)),
+            None | Some((_, Value::Null)) => SpanContext::generate(),
+            Some(&(_, value)) => SpanContext::given(value),
         };
-        Self::start_with(source, parent, context, metadata)
+        Self::begin(source, parent, context, &metadata)
     }
 
     /// Starts a span whose context is made already, and not among the fields.
     #[doc(hidden)]
-    #[inline(always)]
+    #[inline(never)]
     pub fn start_with<const N: usize>(
         source: Source,
         parent: Option<SpanContext>,
         context: Option<SpanContext>,
         metadata: [Field<'a>; N],
     ) -> Self {
-        let started = clock::monotonic_time();
         let context = context.unwrap_or_else(SpanContext::generate);
+        Self::begin(source, parent, context, &metadata)
+    }
+
+    #[inline(always)]
+    fn begin<const N: usize>(
+        source: Source,
+        parent: Option<SpanContext>,
+        context: SpanContext,
+        metadata: &[Field<'a>; N],
+    ) -> Self {
+        let started = clock::monotonic_time();
         let parent = parent.or_else(SpanContext::current);
         let times = [
             ("monotonic_time", Value::U64(started)),
@@ -334,7 +344,7 @@ impl<'a> Span<'a> {
         ];
         let own = contexts(&context, parent.as_ref());
         let own = Fields::unique(without_missing(&own, parent.as_ref()));
-        let given = source.fields(&metadata);
+        let given = Under::new(source.fields(metadata));
         source.execute(Phase::Start, Fields::unique(&times), own.over(&given));
         Self(Some(Box::write(
             memory::take(),
@@ -345,7 +355,7 @@ impl<'a> Span<'a> {
                 started,
                 dropped: if thread::panicking() { Dropped::GuardInPanic } else { Dropped::Guard },
                 recorded: None,
-                given: Given::new(&metadata),
+                given: Given::new(metadata),
             },
         )))
     }
