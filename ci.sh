@@ -37,12 +37,16 @@ unpack() {
     echo "$directory/$program"
 }
 
-# What builds C code, such as jemalloc.
-has_make() {
-    command -v make >/dev/null || as_root apt-get install --yes make >&2 || {
-        as_root apt-get update && as_root apt-get install --yes make
+# Whether there is a program, which Debian has in a package.
+has() {
+    local program=$1 package=$2
+    command -v "$program" >/dev/null || as_root apt-get install --yes "$package" >&2 || {
+        as_root apt-get update && as_root apt-get install --yes "$package"
     } >&2
 }
+
+# What builds C code, such as jemalloc.
+has_make() { has make make; }
 
 library_crates() { for manifest in crates/*/Cargo.toml; do basename "$(dirname "$manifest")"; done; }
 
@@ -61,6 +65,14 @@ step_test() {
         "$python/bin/python" -c "import prometheus_client, google.protobuf, posthog, snowplow_tracker" 2>/dev/null ||
             { python3 -m venv "$python" && "$python/bin/pip" install --quiet prometheus_client protobuf posthog snowplow-tracker; } || true
         export RADIOSONDE_PYTHON=$python/bin/python
+    fi
+    # Grafana's own types, and what compiles them.
+    if [ -z "${RADIOSONDE_GRAFANA_SCHEMA:-}" ]; then
+        local schema
+        schema="$(mkdir -p "$target/peers/grafana-schema" && cd "$target/peers/grafana-schema" && pwd)"
+        [ -d "$schema/node_modules/@grafana/schema" ] || { has npm npm &&
+            npm install --silent --no-audit --no-fund --prefix "$schema" @grafana/schema@13.2.3 typescript@5; } >&2 || true
+        export RADIOSONDE_GRAFANA_SCHEMA=$schema/node_modules
     fi
     # loom explores too much for a build without optimisation: it has a step of its own.
     cargo test --workspace --exclude radiosonde-loom --locked

@@ -7,6 +7,7 @@
 
 mod exposition;
 mod faults;
+mod grafana;
 mod invariants;
 mod peers;
 mod posthog;

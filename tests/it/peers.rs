@@ -56,3 +56,19 @@ pub(crate) fn python(program: &Path) -> Command {
     command.arg("-u").arg(program);
     command
 }
+
+/// Grafana's own types, `@grafana/schema`, with a compiler for them beside: a directory of node's packages.
+pub(crate) fn grafana_schema() -> PathBuf {
+    let named = env::var_os("RADIOSONDE_GRAFANA_SCHEMA").map(PathBuf::from);
+    let has_both = |directory: &PathBuf| {
+        ["@grafana/schema", "typescript"].iter().all(|name| directory.join(name).is_dir())
+    };
+    assert!(
+        find("", "node").is_some(),
+        "there is no node to compile with. `./ci.sh test` installs Debian's"
+    );
+    named.filter(has_both).expect(
+        "there is no `@grafana/schema` to judge with. `./ci.sh test` fetches it; or name yours: RADIOSONDE_GRAFANA_SCHEMA=\
+         /path/to/node_modules, after `npm install @grafana/schema typescript`",
+    )
+}

@@ -1,6 +1,7 @@
 //! A real Prometheus scrapes every format, and answers queries with the numbers that are known from elsewhere: those that
 //! the workload of `forge` counted, and those of a few events executed here.
 
+mod dashboard;
 mod door;
 mod forge;
 mod server;

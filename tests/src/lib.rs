@@ -27,6 +27,7 @@ documents! {
     writing_a_reporter: "../../docs/src/guides/writing-a-reporter.md",
     coming_from_elixir: "../../docs/src/guides/coming-from-elixir.md",
     coming_from_tracing_and_metrics: "../../docs/src/guides/coming-from-tracing-and-metrics.md",
+    grafana: "../../docs/src/reporters/grafana.md",
     prometheus: "../../docs/src/reporters/prometheus.md",
     pool: "../../docs/src/instrumentation/pool.md",
     tokio: "../../docs/src/instrumentation/tokio.md",

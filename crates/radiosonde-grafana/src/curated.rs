@@ -213,6 +213,18 @@ pub fn tokio(metrics: &Definitions) -> Dashboard {
             "tokio_task_polls",
             &["task"],
         ),
+        found.each(
+            "How long a task waits to be woken",
+            "tokio_task_idle",
+            "tokio_task_polls",
+            &["task"],
+        ),
+        found.each(
+            "How long a task waits for its first poll",
+            "tokio_task_first_poll_delay",
+            "tokio_tasks_started",
+            &["task"],
+        ),
         found.share("Slow polls", ("tokio_task_slow_polls", &[]), "tokio_task_polls", &["task"]),
         found.quantiles("tokio_task_slow_poll_duration"),
         found.heatmap("tokio_task_slow_poll_duration"),
@@ -234,6 +246,7 @@ pub fn process(metrics: &Definitions) -> Dashboard {
     let found = Found::among(metrics);
     let now = [
         found.now("process_uptime"),
+        found.moment("Started", "process_start_time"),
         found.now("process_resident_memory"),
         found.now("process_threads"),
         found.now("process_open_fds"),

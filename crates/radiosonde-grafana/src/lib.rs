@@ -1,13 +1,23 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "upload")]
+mod annotations;
+#[cfg(feature = "upload")]
+mod client;
 pub mod curated;
 mod dashboard;
+#[cfg(feature = "upload")]
+pub mod events;
 mod panel;
 mod query;
 mod rules;
 mod series;
 mod unit;
 
+#[cfg(feature = "upload")]
+pub use annotations::Annotations;
+#[cfg(feature = "upload")]
+pub use client::{Grafana, GrafanaError, Uploaded};
 pub use dashboard::{Dashboard, provider};
 pub use panel::Panel;
 pub use query::Query;

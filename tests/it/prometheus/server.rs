@@ -79,6 +79,13 @@ impl Server {
         series.first()?["value"][1].as_str()?.parse().ok()
     }
 
+    /// How many series an instant query answers with.
+    pub(super) fn answers(&self, query: &str) -> usize {
+        let body = self.get(&format!("query?query={}", escape(query))).unwrap_or_default();
+        assert_ne!(body["status"], "error", "`{query}`: {body}");
+        body["data"]["result"].as_array().map_or(0, Vec::len)
+    }
+
     /// The labels and the value of every exemplar of a series in the last hour.
     pub(super) fn exemplars(&self, query: &str) -> Vec<(Json, f64)> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

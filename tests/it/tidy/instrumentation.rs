@@ -29,26 +29,26 @@ fn instrumentation() -> Vec<Crate> {
     ]
 }
 
-fn hyper_client_metrics() -> Definitions {
+pub(crate) fn hyper_client_metrics() -> Definitions {
     let pools = radiosonde_hyper_client::pool_metrics([]);
     radiosonde_hyper_client::metrics().into_iter().chain(pools).collect()
 }
 
-fn jobs_metrics() -> Definitions {
+pub(crate) fn jobs_metrics() -> Definitions {
     let lengths = radiosonde_jobs::QueueLengths::new(["default"], ["available"]);
     radiosonde_jobs::metrics().into_iter().chain([lengths.polled_metric()]).collect()
 }
 
-fn pool_metrics() -> Definitions {
+pub(crate) fn pool_metrics() -> Definitions {
     radiosonde_pool::metrics([radiosonde_pool::Watcher::new("primary", Default::default)])
 }
 
-fn tokio_metrics() -> Definitions {
+pub(crate) fn tokio_metrics() -> Definitions {
     let runtime = radiosonde_tokio::runtime_metrics::<&str>([]);
     runtime.into_iter().chain(radiosonde_tokio::task_metrics([])).collect()
 }
 
-fn tower_metrics() -> Definitions {
+pub(crate) fn tower_metrics() -> Definitions {
     let server = radiosonde_tower::TelemetryLayer::new().metrics();
     server.into_iter().chain(radiosonde_tower::websocket::metrics()).collect()
 }

@@ -3,7 +3,7 @@
 mod contract;
 mod dependencies;
 mod documents;
-mod instrumentation;
+pub(crate) mod instrumentation;
 mod manifests;
 mod sources;
 

@@ -65,6 +65,15 @@ impl<'a> Found<'a> {
         Some(Panel::value(metric).now())
     }
 
+    /// A time since 1970, as a date.
+    pub(super) fn moment(&self, title: &str, name: &str) -> Option<Panel> {
+        let metric = self.metric(name)?;
+        let query = Series::of(metric).value();
+        // Grafana's dates are in milliseconds.
+        let query = if unit::of(metric).value == "s" { query.text(" * 1000") } else { query };
+        Some(Panel::stat(title).unit("dateTimeAsIso").query("{{instance}}", query))
+    }
+
     pub(super) fn table(&self, name: &str) -> Option<Panel> {
         self.metric(name).map(Panel::table)
     }

@@ -1,3 +1,5 @@
+//! What becomes of definitions that were changed.
+
 use radiosonde_metrics::Unit::{Millisecond, Nanosecond, Second};
 use radiosonde_metrics::{counter, distribution, last_value, sum};
 use serde_json::Value as Json;

@@ -1,3 +1,5 @@
+//! The JSON, its layout, ids and variables, and the files.
+
 use radiosonde_metrics::{counter, distribution, last_value};
 use serde_json::Value as Json;
 

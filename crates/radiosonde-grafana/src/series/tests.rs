@@ -1,3 +1,5 @@
+//! The PromQL for every kind of metric.
+
 use radiosonde_metrics::{counter, distribution, last_value, sum, summary};
 
 use super::*;
