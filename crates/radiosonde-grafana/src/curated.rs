@@ -13,7 +13,7 @@
 //! let metrics = Definitions::new([requests]).prefix("shop").without_tags(["method"]);
 //! let dashboard = curated::http_server(&metrics);
 //! assert!(dashboard.queries().contains(
-//!     &"sum by (status_class) (rate(shop_http_server_requests_total{route=~\".*\", job=~\".*\"}[5m]))".to_owned()
+//!     &"sum by (status_class) (rate(shop_http_server_requests_total{job=~\".*\", route=~\".*\"}[5m]))".to_owned()
 //! ));
 //! ```
 

@@ -28,7 +28,7 @@ use crate::series::label;
 /// let dashboard = Dashboard::new("shop", "The shop").variables(["country"]).metrics(&metrics);
 /// assert_eq!(
 ///     dashboard.queries()[0],
-///     "sum by (country) (rate(shop_order_total{country=~\".*\", job=~\".*\"}[5m]))"
+///     "sum by (country) (rate(shop_order_total{job=~\".*\", country=~\".*\"}[5m]))"
 /// );
 /// let path = dashboard.write(std::env::temp_dir())?;
 /// assert!(path.ends_with("shop.json"));
@@ -193,7 +193,7 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> io::Result<Path
 #[must_use]
 pub fn provider(folder: &str, directory: &str) -> String {
     // JSON's strings are YAML's.
-    let [folder, directory] = [folder, directory].map(|text| serde_json::Value::from(text));
+    let [folder, directory] = [folder, directory].map(serde_json::Value::from);
     format!(
         "apiVersion: 1\n\
          providers:\n\

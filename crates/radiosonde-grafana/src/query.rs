@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 /// A dashboard fills in the interval of its panels and the filters of its variables; rules have five minutes, and tell
 /// the applications of one Prometheus apart by their `job`.
 #[derive(Debug, Clone, Default)]
+#[must_use = "a query is for a panel or a rule"]
 pub struct Query(Vec<Part>);
 
 #[derive(Debug, Clone)]
