@@ -39,7 +39,8 @@ impl Drop for Directory {
 fn curated() -> Vec<(Dashboard, Definitions)> {
     let build = build_info_metric("build.info", "1", None);
     let process: Definitions = process_metrics().into_iter().chain([build]).collect();
-    let made: [(fn(&Definitions) -> Dashboard, Definitions); 6] = [
+    type Make = fn(&Definitions) -> Dashboard;
+    let made: [(Make, Definitions); 6] = [
         (curated::http_server, crates::tower_metrics()),
         (curated::http_client, crates::hyper_client_metrics()),
         (curated::database_pool, crates::pool_metrics()),
@@ -185,14 +186,14 @@ fn judge_json(dashboards: &[Json]) -> String {
     let directory = Directory::new(&format!("schema-{}", dashboards.len()));
     let mut source = include_str!("grafana/judge.ts").to_owned();
     for dashboard in dashboards {
-        write!(source, "({dashboard}) satisfies DashboardFile;\n").unwrap();
+        writeln!(source, "({dashboard}) satisfies DashboardFile;").unwrap();
         for panel in dashboard["panels"].as_array().unwrap() {
             let kind = panel["type"].as_str().unwrap();
             if kind != "row" {
                 let (options, custom) =
                     (&panel["options"], &panel["fieldConfig"]["defaults"]["custom"]);
-                write!(source, "({options}) satisfies Options[\"{kind}\"];\n").unwrap();
-                write!(source, "({custom}) satisfies Custom[\"{kind}\"];\n").unwrap();
+                writeln!(source, "({options}) satisfies Options[\"{kind}\"];").unwrap();
+                writeln!(source, "({custom}) satisfies Custom[\"{kind}\"];").unwrap();
             }
         }
     }
