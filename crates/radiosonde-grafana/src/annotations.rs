@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value as Json, json};
 
-use crate::client::{Grafana, GrafanaError};
+use crate::client::Grafana;
 use crate::dashboard::json::TAG;
+use crate::error::GrafanaError;
 
 /// How long the start's may take; nobody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,6 +7,8 @@ mod client;
 pub mod curated;
 mod dashboard;
 #[cfg(feature = "upload")]
+mod error;
+#[cfg(feature = "upload")]
 pub mod events;
 mod panel;
 mod query;
@@ -17,8 +19,10 @@ mod unit;
 #[cfg(feature = "upload")]
 pub use annotations::Annotations;
 #[cfg(feature = "upload")]
-pub use client::{Grafana, GrafanaError, Uploaded};
+pub use client::{Grafana, Uploaded};
 pub use dashboard::{Dashboard, provider};
+#[cfg(feature = "upload")]
+pub use error::GrafanaError;
 pub use panel::Panel;
 pub use query::Query;
 pub use rules::{Alert, Rules};

@@ -30,10 +30,7 @@ enum Shape {
     TimeSeries,
     Stat,
     Table,
-    /// Of buckets, whose bounds are labels unless the histogram is native.
-    Heatmap {
-        is_native: bool,
-    },
+    Heatmap,
 }
 
 impl Panel {
@@ -112,8 +109,7 @@ impl Panel {
 
     /// How the measurements of a distribution are spread over its buckets, over time.
     pub fn heatmap(metric: &Metric) -> Self {
-        let shape = Shape::Heatmap { is_native: metric.is_native() };
-        Self::empty(title(metric, ""), shape)
+        Self::empty(title(metric, ""), Shape::Heatmap)
             .described(metric)
             .unit(unit::of(metric).value)
             .query("{{le}}".to_owned(), Series::of(metric).buckets())
@@ -233,7 +229,7 @@ mod tests {
             (
                 distribution("a.b").unit(Unit::Native, Unit::Millisecond).buckets([1.0]),
                 &[
-                    "Heatmap { is_native: false } A b: {{le}} = sum by (le) (increase(a_b_bucket[5m])) in ms",
+                    "Heatmap A b: {{le}} = sum by (le) (increase(a_b_bucket[5m])) in ms",
                     "TimeSeries A b percentiles: p50 = histogram_quantile(0.5, sum by (le) (rate(a_b_bucket[5m]))); \
                      p90 = histogram_quantile(0.9, sum by (le) (rate(a_b_bucket[5m]))); \
                      p99 = histogram_quantile(0.99, sum by (le) (rate(a_b_bucket[5m]))) in ms",
@@ -243,6 +239,6 @@ mod tests {
             assert_eq!(shown(&metric), expected, "{metric:?}");
         }
         let native = shown(&distribution("a.b").native());
-        assert!(native[0].starts_with("Heatmap { is_native: true } A b"), "{native:?}");
+        assert!(native[0].starts_with("Heatmap A b: {{le}} = sum (increase(a_b["), "{native:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! Uploads and annotations to a stub in place of Grafana, which keeps what arrives.
 
+use std::io::{ErrorKind, Read as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -192,6 +193,12 @@ fn nobody_waits_for_a_grafana_that_does_not_answer() {
     let annotations = Annotations::start(&grafana, "shop", "1").unwrap();
     let shutdown = annotations.shutdown(Duration::from_millis(20));
     assert_eq!(shutdown, Err(GrafanaError::Deadline));
+    // The start's request is still waiting: its connection is open.
+    let (mut connection, _) = listener.accept().unwrap();
+    connection.set_nonblocking(true).unwrap();
+    let mut request = Vec::new();
+    let end = connection.read_to_end(&mut request).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::WouldBlock);
 }
 
 #[test]

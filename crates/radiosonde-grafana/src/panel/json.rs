@@ -30,7 +30,7 @@ impl Panel {
     pub(crate) fn width(&self) -> usize {
         match self.shape {
             Shape::Stat => 6,
-            Shape::TimeSeries | Shape::Heatmap { .. } => 12,
+            Shape::TimeSeries | Shape::Heatmap => 12,
             Shape::Table => 24,
         }
     }
@@ -68,14 +68,14 @@ impl Panel {
             Shape::TimeSeries => "timeseries",
             Shape::Stat => "stat",
             Shape::Table => "table",
-            Shape::Heatmap { .. } => "heatmap",
+            Shape::Heatmap => "heatmap",
         }
     }
 
     fn target(&self, index: usize, expression: &str, legend: &str) -> Json {
         let is_now = matches!(self.shape, Shape::Stat | Shape::Table);
         let format = match self.shape {
-            Shape::Heatmap { .. } => "heatmap",
+            Shape::Heatmap => "heatmap",
             Shape::Table => "table",
             Shape::TimeSeries | Shape::Stat => "time_series",
         };
@@ -117,7 +117,7 @@ impl Panel {
                 "reduceOptions": { "values": false, "calcs": ["lastNotNull"], "fields": "" },
             }),
             Shape::Table => json!({ "showHeader": true, "cellHeight": "sm", "frameIndex": 0 }),
-            Shape::Heatmap { is_native } => json!({
+            Shape::Heatmap => json!({
                 "calculate": false,
                 "cellGap": 1,
                 "cellValues": { "unit": "short" },
@@ -125,7 +125,7 @@ impl Panel {
                 "exemplars": { "color": "rgba(255,0,255,0.7)" },
                 "filterValues": { "le": 1e-9 },
                 "legend": { "show": true },
-                "rowsFrame": { "layout": if is_native { "auto" } else { "le" } },
+                "rowsFrame": { "layout": "auto" },
                 "showValue": "never",
                 "tooltip": { "mode": "single", "yHistogram": false },
                 "yAxis": { "axisPlacement": "left", "unit": self.unit, "reverse": false },
