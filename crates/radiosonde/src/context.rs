@@ -83,7 +83,36 @@ impl SpanContext {
         InSpan { future: Some(future), context: self }
     }
 
-    /// A context that no other span of this process has.
+    /// Makes this the context that the calling thread is in, or none, and returns the one that it was in.
+    ///
+    /// For those who are told when a span is entered and when it is left, and cannot wrap what happens between: bridges from other ways
+    /// of tracing. Whoever replaces it puts back what came out. Everybody else uses [`SpanContext::run`], which cannot be forgotten.
+    ///
+    /// ```
+    /// use radiosonde::SpanContext;
+    ///
+    /// let context = SpanContext::unique();
+    /// let outer = SpanContext::replace_current(Some(context.clone()));
+    /// assert_eq!(SpanContext::current(), Some(context));
+    /// SpanContext::replace_current(outer);
+    /// assert_eq!(SpanContext::current(), None);
+    /// ```
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "who puts the outer one back does not need the inner one"
+    )]
+    pub fn replace_current(context: Option<Self>) -> Option<Self> {
+        ENTERED.set(true);
+        // A thread that is ending has no current span any more, and misses none.
+        CURRENT.try_with(|current| current.replace(context)).ok().flatten()
+    }
+
+    /// A context that no other span of this process has: what a span gets that is not given one.
+    #[must_use]
+    pub fn unique() -> Self {
+        Self::generate()
+    }
+
     pub(crate) fn generate() -> Self {
         /// A thread takes so many at a time, so that threads do not wait for each other.
         const BLOCK: u64 = 1 << 12;

@@ -1,0 +1,10 @@
+//! From the bus to `tracing`: the reporter.
+
+mod fields;
+mod reporter;
+mod rule;
+mod site;
+
+pub use self::reporter::{Lost, ToTracing};
+pub use self::rule::TracingRule;
+pub(crate) use self::site::is_made_here;

@@ -1,0 +1,106 @@
+//! Call sites of `tracing` that are made while the program runs: `tracing` knows what is said by where, and wants that to last.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+
+use smallvec::SmallVec;
+use tracing::callsite::{Callsite, Identifier};
+use tracing::field::FieldSet;
+use tracing::metadata::Kind;
+use tracing::subscriber::Interest;
+use tracing::{Level, Metadata, dispatcher};
+
+/// The target, where a rule gives no other one, and that of `radiosonde-log`.
+pub(crate) const TARGET: &str = "radiosonde";
+
+/// The module of all call sites that are made here.
+const MODULE: &str = "radiosonde_tracing::to_tracing";
+
+/// How many there are at most in the program, as they stay for ever.
+const MAXIMUM: usize = 4_096;
+
+/// How many fields one has at most.
+pub(crate) const FIELDS: usize = 32;
+
+pub(crate) type Keys = SmallVec<[&'static str; FIELDS]>;
+
+/// Events of one name with the same keys, or spans.
+#[derive(Debug)]
+pub(crate) struct Site {
+    metadata: OnceLock<Metadata<'static>>,
+    interest: AtomicU8,
+}
+
+const UNKNOWN: u8 = 0;
+const NEVER: u8 = 1;
+const SOMETIMES: u8 = 2;
+const ALWAYS: u8 = 3;
+
+/// Whether it comes from the bus, or from a log of the bus's events, and so does not go there.
+pub(crate) fn is_made_here(metadata: &Metadata<'_>) -> bool {
+    metadata.module_path() == Some(MODULE) || metadata.target() == TARGET
+}
+
+impl Site {
+    /// Makes one, if there is room for it.
+    pub(crate) fn make(
+        name: &str,
+        target: &str,
+        level: Level,
+        keys: &[&'static str],
+        kind: Kind,
+    ) -> Option<&'static Self> {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        if MADE.fetch_add(1, Relaxed) >= MAXIMUM {
+            MADE.store(MAXIMUM, Relaxed);
+            return None;
+        }
+        let site: &'static Self = Box::leak(Box::new(Self {
+            metadata: OnceLock::new(),
+            interest: AtomicU8::new(UNKNOWN),
+        }));
+        site.metadata.get_or_init(|| {
+            Metadata::new(
+                name.to_owned().leak(),
+                target.to_owned().leak(),
+                level,
+                None,
+                None,
+                Some(MODULE),
+                FieldSet::new(keys.to_vec().leak(), Identifier(site)),
+                kind,
+            )
+        });
+        tracing::callsite::register(site);
+        Some(site)
+    }
+
+    /// Whether any layer of the current subscriber wants it.
+    pub(crate) fn is_enabled(&'static self) -> bool {
+        match self.interest.load(Relaxed) {
+            NEVER => false,
+            ALWAYS => true,
+            _ => dispatcher::get_default(|subscriber| subscriber.enabled(self.metadata())),
+        }
+    }
+}
+
+impl Callsite for Site {
+    fn set_interest(&self, interest: Interest) {
+        let interest = if interest.is_never() {
+            NEVER
+        } else if interest.is_always() {
+            ALWAYS
+        } else {
+            SOMETIMES
+        };
+        self.interest.store(interest, Relaxed);
+    }
+
+    fn metadata(&self) -> &Metadata<'static> {
+        match self.metadata.get() {
+            Some(metadata) => metadata,
+            None => unreachable!("a call site is handed out when it has its metadata"),
+        }
+    }
+}

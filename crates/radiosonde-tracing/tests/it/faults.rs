@@ -1,0 +1,190 @@
+//! What goes wrong in programs, and is unusual.
+
+use std::fmt;
+
+use radiosonde::{SpanContext, capture, execute};
+use radiosonde_tracing::{BusRule, to_bus};
+use tracing::subscriber::with_default;
+use tracing::{Span, debug_span, info, info_span};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, registry};
+
+use crate::collect::Collect;
+use crate::to_bus::{bridged, names};
+
+#[test]
+fn a_span_that_is_left_out_of_order_leaves_the_inner_one_current() {
+    let _heard = capture(["fault.order.*"]);
+    bridged([BusRule::span("fault.order")], || {
+        let current = || SpanContext::current().map(|context| context.to_string());
+        let (outer, middle) = (info_span!("outer").entered(), info_span!("middle").entered());
+        let inner = info_span!("inner").entered();
+        let of_inner = current();
+        drop(middle);
+        assert_eq!(current(), of_inner);
+        drop(inner);
+        let of_outer = current();
+        assert!(of_outer.is_some() && of_outer != of_inner);
+        drop(outer);
+        assert_eq!(current(), None);
+    });
+}
+
+#[test]
+fn a_span_ends_once_with_the_last_of_its_clones_whichever_thread_drops_it() {
+    let capture = capture(["fault.clones.*"]);
+    bridged([BusRule::span("fault.clones")], || {
+        let span = info_span!("span");
+        let (clone, scope) = (span.clone(), capture.scope());
+        span.follows_from(&info_span!("cause"));
+        drop(span);
+        assert_eq!(names(&capture).iter().filter(|name| name.ends_with("stop")).count(), 1);
+        std::thread::spawn(move || scope.run(|| drop(clone))).join().unwrap();
+    });
+    assert_eq!(names(&capture).iter().filter(|name| name.ends_with("stop")).count(), 2);
+    // `follows_from` is no parent.
+    assert!(
+        capture
+            .events()
+            .iter()
+            .all(|event| event.metadata("telemetry_parent_span_context").is_null())
+    );
+}
+
+#[test]
+fn huge_fields_are_cut_and_never_formatted_to_their_end() {
+    struct Endless;
+    impl fmt::Debug for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("äöü")?;
+            }
+        }
+    }
+    let capture = capture(["fault.huge.**"]);
+    bridged([BusRule::event("fault.huge.said"), BusRule::span("fault.huge.span")], || {
+        info!(endless = ?Endless, long = "x".repeat(1 << 20));
+        let span = info_span!("span", value = tracing::field::Empty);
+        for _ in 0..100 {
+            span.record("value", "y".repeat(4000));
+        }
+        span.record("value", "last");
+    });
+    let events = capture.events();
+    let length = |key| events[0].metadata(key).as_str().unwrap().len();
+    assert!((4090..4100).contains(&length("endless")) && (4090..4100).contains(&length("long")));
+    assert!(events[2].metadata("value") == "last");
+}
+
+struct Panics;
+
+impl fmt::Debug for Panics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("half")?;
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_value_that_panics_costs_its_text_alone() {
+    let capture = capture(["fault.panics"]);
+    bridged([BusRule::event("fault.panics")], || info!(before = 1, value = ?Panics, after = 2));
+    let event = &capture.events()[0];
+    assert!(event.metadata("value") == "[a value that panicked when it was shown]");
+    assert!(event.metadata("before") == 1 && event.metadata("after") == 2);
+}
+
+struct Speaks;
+
+impl fmt::Debug for Speaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        execute!("fault.speaks.native");
+        info!(inner = "text", "from inside");
+        Span::current().record("field", "from inside");
+        f.write_str("spoken")
+    }
+}
+
+#[test]
+fn a_value_that_speaks_itself_disturbs_nothing() {
+    let capture = capture(["fault.speaks.**"]);
+    bridged([BusRule::event("fault.speaks.said"), BusRule::span("fault.speaks.span")], || {
+        info_span!("span", field = "first").in_scope(|| {
+            info!(value = ?Speaks, "from outside");
+            Span::current().record("field", tracing::field::debug(Speaks));
+        });
+    });
+    let events = capture.events();
+    let outer = events.iter().find(|event| event.metadata("message") == "from outside").unwrap();
+    assert!(outer.metadata("value") == "spoken");
+    let stop = events.iter().find(|event| event.name() == "fault.speaks.span.stop").unwrap();
+    assert!(stop.metadata("field") == "spoken");
+    assert_eq!(events.iter().filter(|event| event.name() == "fault.speaks.native").count(), 2);
+}
+
+#[test]
+fn other_layers_see_what_they_saw_without_the_bridge() {
+    let collect = Collect::default();
+    let layer = to_bus([BusRule::span("fault.others").name("bridged")]).unwrap();
+    with_default(registry().with(layer).with(collect.clone()), || {
+        drop(info_span!("bridged"));
+        drop(info_span!("not bridged"));
+        info!("said");
+    });
+    assert_eq!(collect.told().len(), 3);
+}
+
+#[test]
+fn filters_around_it_and_of_the_subscriber_hold() {
+    let capture = capture(["fault.filters.**"]);
+    let rules = || [BusRule::span("fault.filters.<name>"), BusRule::event("fault.filters.said")];
+    let say = || {
+        info_span!("kept").in_scope(|| debug_span!("left").in_scope(|| drop(info_span!("inner"))));
+    };
+    // An `EnvFilter` of the whole subscriber, one of the layer, and a filter that looks at each span.
+    with_default(registry().with(to_bus(rules()).unwrap()).with(EnvFilter::new("info")), say);
+    with_default(
+        registry().with(to_bus(rules()).unwrap().with_filter(EnvFilter::new("info"))),
+        say,
+    );
+    let other = Collect::default().with_filter(LevelFilter::TRACE);
+    let by_name = filter_fn(|metadata| metadata.name() != "left");
+    with_default(registry().with(other).with(to_bus(rules()).unwrap().with_filter(by_name)), say);
+    let once = ["kept.start", "inner.start", "inner.stop", "kept.stop"]
+        .map(|name| format!("fault.filters.{name}"));
+    assert_eq!(names(&capture), [once.clone(), once.clone(), once].concat());
+    let events = capture.events();
+    for run in events.chunks(4) {
+        assert!(
+            run[1].metadata("telemetry_parent_span_context")
+                == run[0].metadata("telemetry_span_context")
+        );
+    }
+}
+
+#[test]
+fn two_layers_and_two_subscribers_are_told_apart() {
+    let capture = capture(["fault.two.**"]);
+    let twice = registry().with(to_bus([BusRule::span("fault.two.first")]).unwrap());
+    let twice = twice.with(
+        to_bus([BusRule::span("fault.two.second"), BusRule::event("fault.two.said")]).unwrap(),
+    );
+    with_default(twice, || {
+        info_span!("taken by one").in_scope(|| {
+            info!("said");
+            bridged([BusRule::span("fault.two.inner")], || info_span!("inner").in_scope(|| ()));
+        });
+        assert!(SpanContext::current().is_none());
+    });
+    let expected = ["first.start", "said", "inner.start", "inner.stop", "first.stop"];
+    assert_eq!(names(&capture), expected.map(|name| format!("fault.two.{name}")));
+}
+
+#[test]
+fn a_handler_that_panics_ends_neither_the_span_nor_the_bridge() {
+    let capture = capture(["fault.handler.*"]);
+    radiosonde::attach("fault.handler", "fault.handler.start", |_| panic!("on purpose")).unwrap();
+    bridged([BusRule::span("fault.handler")], || drop(info_span!("span")));
+    assert_eq!(names(&capture), ["fault.handler.start", "fault.handler.stop"]);
+}
