@@ -115,7 +115,7 @@ impl StoreRecorder {
         }
     }
 
-    fn describe(&self, name: KeyName, unit: Option<metrics::Unit>, text: &SharedString) {
+    fn describe(&self, name: &KeyName, unit: Option<metrics::Unit>, text: &SharedString) {
         let mut known = self.0.known.lock();
         if known.described.len() < self.0.settings.metrics_limit
             || known.described.contains_key(name.as_str())
@@ -139,7 +139,10 @@ impl Shared {
         }
         let (metric, is_kept) = self.metric(instrument, key)?;
         let value_of = |tag: &str| {
-            key.labels().filter(|label| label.key() == tag).last().map_or("", |label| label.value())
+            key.labels()
+                .filter(|label| label.key() == tag)
+                .next_back()
+                .map_or("", |label| label.value())
         };
         let values: Vec<&str> = metric.tag_names().map(value_of).collect();
         if let Some(label) =
@@ -233,7 +236,7 @@ impl Recorder for StoreRecorder {
         unit: Option<metrics::Unit>,
         description: SharedString,
     ) {
-        self.describe(name, unit, &description);
+        self.describe(&name, unit, &description);
     }
 
     fn describe_gauge(
@@ -242,7 +245,7 @@ impl Recorder for StoreRecorder {
         unit: Option<metrics::Unit>,
         description: SharedString,
     ) {
-        self.describe(name, unit, &description);
+        self.describe(&name, unit, &description);
     }
 
     fn describe_histogram(
@@ -251,7 +254,7 @@ impl Recorder for StoreRecorder {
         unit: Option<metrics::Unit>,
         description: SharedString,
     ) {
-        self.describe(name, unit, &description);
+        self.describe(&name, unit, &description);
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
