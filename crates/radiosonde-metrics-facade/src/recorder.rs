@@ -139,10 +139,7 @@ impl Shared {
         }
         let (metric, is_kept) = self.metric(instrument, key)?;
         let value_of = |tag: &str| {
-            key.labels()
-                .filter(|label| label.key() == tag)
-                .next_back()
-                .map_or("", |label| label.value())
+            key.labels().rfind(|label| label.key() == tag).map_or("", |label| label.value())
         };
         let values: Vec<&str> = metric.tag_names().map(value_of).collect();
         if let Some(label) =

@@ -1,4 +1,5 @@
 //! What libraries record through the facade, as the store and its reporters show it.
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
