@@ -11,6 +11,8 @@ use tracing::span::Id;
 use tracing::{Dispatch, Span};
 use tracing_subscriber::Registry;
 
+use crate::to_tracing::Site;
+
 /// The spans of `tracing` that layers have told to the bus, for reporters that make spans inside them. Kept while there are any.
 pub(crate) static TOLD: LazyLock<Spans<Told>> = LazyLock::new(Spans::default);
 
@@ -33,6 +35,9 @@ pub(crate) struct Told {
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) span: Span,
+    pub(crate) site: &'static Site,
+    /// The number of the rule that it was made by.
+    pub(crate) rule: usize,
     pub(crate) registry: usize,
 }
 

@@ -5,19 +5,23 @@ use std::error::Error;
 
 use radiosonde::{Event, Privacy, Value};
 use smallvec::SmallVec;
-use tracing::field::{DisplayValue, Field, FieldSet, ValueSet, display};
+use tracing::callsite::Callsite as _;
+use tracing::field::{DisplayValue, Field, ValueSet, display};
 
 use super::rule::TracingRule;
-use super::site::{FIELDS, Keys};
+use super::site::{FIELDS, Keys, Site};
 
 /// What `tracing` records itself.
 const TIMES: [&str; 2] = ["monotonic_time", "system_time"];
+
+/// How many fields most events have at most.
+const FEW: usize = 8;
 
 /// The keys and values that go to `tracing`: measurements, then metadata whose keys are not among them, as far as there is room.
 #[derive(Default)]
 pub(super) struct Given<'a> {
     pub(super) keys: Keys,
-    values: SmallVec<[Held<'a>; FIELDS]>,
+    values: SmallVec<[Held<'a>; FEW]>,
 }
 
 /// A value in a form of which `tracing` can take a reference.
@@ -72,22 +76,46 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Hands them to `then` as values of those of these fields that there are.
+    /// Hands them to `then` as values of a call site's fields, as far as it has them.
     pub(super) fn with_values<R>(
         &self,
-        fields: &FieldSet,
+        site: &'static Site,
         then: impl FnOnce(&ValueSet<'_>) -> R,
-    ) -> Option<R> {
-        let known: SmallVec<[Field; FIELDS]> = fields.iter().take(FIELDS).collect();
-        let first = known.first()?;
-        // A set of values has a fixed size; what is behind the last one is no value.
-        let pairs: [(&Field, Option<&dyn tracing::Value>); FIELDS] = array::from_fn(|index| {
-            let Some(field) = known.get(index) else { return (first, None) };
-            let at = self.keys.iter().position(|key| *key == field.name());
-            (field, at.map(|at| self.values[at].as_value()))
-        });
-        Some(then(&fields.value_set(&pairs)))
+    ) -> R {
+        // A set of values has a fixed size, and most events have few.
+        if self.keys.len() <= FEW {
+            self.with::<FEW, R>(site, then)
+        } else {
+            self.with::<FIELDS, R>(site, then)
+        }
     }
+
+    fn with<const ROOM: usize, R>(
+        &self,
+        site: &'static Site,
+        then: impl FnOnce(&ValueSet<'_>) -> R,
+    ) -> R {
+        let fields = site.fields();
+        let pairs: [(&Field, Option<&dyn tracing::Value>); ROOM] = array::from_fn(|at| {
+            let field = self.keys.get(at).and_then(|key| field_of(fields, at, key));
+            // What is behind the last one, or has no field, is no value.
+            field.map_or((&fields[0], None), |field| (field, Some(self.values[at].as_value())))
+        });
+        then(&site.metadata().fields().value_set(&pairs))
+    }
+
+    /// The keys for which the call site has no field.
+    pub(super) fn missing(&self, site: &'static Site) -> Keys {
+        let has = |at: usize, key: &str| field_of(site.fields(), at, key).is_some();
+        let keys = self.keys.iter().enumerate();
+        keys.filter(|(at, key)| !has(*at, key)).map(|(_, key)| *key).collect()
+    }
+}
+
+/// The field of that key, which is most likely where the key is among those given.
+fn field_of<'f>(fields: &'f [Field], at: usize, key: &str) -> Option<&'f Field> {
+    let there = fields.get(at).filter(|field| field.name() == key);
+    there.or_else(|| fields.iter().find(|field| field.name() == key))
 }
 
 impl Held<'_> {

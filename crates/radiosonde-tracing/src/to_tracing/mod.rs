@@ -7,4 +7,4 @@ mod site;
 
 pub use self::reporter::{Lost, ToTracing};
 pub use self::rule::TracingRule;
-pub(crate) use self::site::is_made_here;
+pub(crate) use self::site::{Site, is_made_here};

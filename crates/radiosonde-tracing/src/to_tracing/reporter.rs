@@ -21,6 +21,9 @@ use crate::spans::{Key, Made, REPORTERS, Spans, TOLD, registry_of};
 const CONTEXT: &str = "telemetry_span_context";
 const PARENT: &str = "telemetry_parent_span_context";
 
+/// The field of an event that is its text.
+const MESSAGE: &str = "message";
+
 /// What the end of a span has beside what was recorded; the last two are what OpenTelemetry's layer takes for a failure.
 const ENDS: [&str; 5] =
     ["duration", "kind", "reason", "otel.status_code", "otel.status_description"];
@@ -75,6 +78,13 @@ struct Known {
     sites: Vec<(Keys, &'static Site)>,
     /// For the start of a span: keys that were recorded later.
     later: Keys,
+}
+
+/// What goes to `tracing` of an event, and where it is said.
+struct Said<'a> {
+    rule: usize,
+    site: &'static Site,
+    given: Given<'a>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -153,7 +163,7 @@ impl Bridge {
             Some(Phase::End) => {
                 let made = Key::of(event.metadata(CONTEXT)).and_then(|key| self.spans.remove(&key));
                 match made {
-                    Some(made) => self.end(event, &made.span),
+                    Some(made) => self.end(event, &made),
                     None => self.event(event),
                 }
             }
@@ -162,51 +172,52 @@ impl Bridge {
     }
 
     fn start(&self, event: &Event<'_>) {
-        let Some((site, given)) = self.site(event, Kind::SPAN) else { return };
+        let Some(Said { rule, site, given }) = self.said(event, Kind::SPAN) else { return };
         let (Some(key), true) = (Key::of(event.metadata(CONTEXT)), site.is_enabled()) else {
             return;
         };
         let registry = dispatcher::get_default(registry_of);
         let metadata = site.metadata();
         let span = self.with_id_of(event.metadata(PARENT), registry, |parent| {
-            given.with_values(metadata.fields(), |values| match parent {
+            given.with_values(site, |values| match parent {
                 Some(parent) => Span::child_of(parent, metadata, values),
                 None => Span::new(metadata, values),
             })
         });
-        let Some(span) = span else { return };
-        if self.spans.insert(key, Made { span, registry }).is_err() {
+        if self.spans.insert(key, Made { span, site, rule, registry }).is_err() {
             self.lost_spans.fetch_add(1, Relaxed);
         }
     }
 
-    fn end(&self, event: &Event<'_>, span: &Span) {
-        let Some(rule) = self.rule_of(event.name()) else { return };
-        let mut given = Given::of(event, &self.rules[rule].0);
-        let has_failed = event.name().segments().next_back() == Some("exception");
-        if has_failed {
+    fn end(&self, event: &Event<'_>, made: &Made) {
+        let mut given = Given::of(event, &self.rules[made.rule].0);
+        if event.name().segments().next_back() == Some("exception") {
             given.push("otel.status_code", Value::Str("ERROR"));
             given.push("otel.status_description", event.metadata("reason"));
         }
-        let Some(metadata) = span.metadata() else { return };
-        given.with_values(metadata.fields(), |values| drop(span.record_all(values).clone()));
-        self.learn(event.name(), metadata.fields(), &given.keys);
+        given.with_values(made.site, |values| {
+            made.span.record_all(values);
+        });
+        let missing = given.missing(made.site);
+        if !missing.is_empty() && made.site.fields().len() < FIELDS {
+            self.learn(event.name(), &missing);
+        }
     }
 
     fn event(&self, event: &Event<'_>) {
-        let Some((site, mut given)) = self.site(event, Kind::EVENT) else { return };
+        let Some(Said { site, mut given, .. }) = self.said(event, Kind::EVENT) else { return };
         if !site.is_enabled() {
             return;
         }
-        given.push("message", Value::Str(event.name().as_str()));
+        given.push(MESSAGE, Value::Str(event.name().as_str()));
         let metadata = site.metadata();
         let context = SpanContext::current();
         let context = context.as_ref().map_or(Value::Null, ToValue::to_value);
         self.with_id_of(context, dispatcher::get_default(registry_of), |parent| {
-            given.with_values(metadata.fields(), |values| match parent {
+            given.with_values(site, |values| match parent {
                 Some(parent) => tracing::Event::child_of(parent, metadata, values),
                 None => tracing::Event::dispatch(metadata, values),
-            })
+            });
         });
     }
 
@@ -228,41 +239,56 @@ impl Bridge {
         }
     }
 
-    /// The call site of an event, and what is said there.
-    fn site<'a>(&self, event: &'a Event<'_>, kind: Kind) -> Option<(&'static Site, Given<'a>)> {
-        let rule_index = self.rule_of(event.name())?;
-        let rule = &self.rules[rule_index].0;
-        let level = if kind == Kind::SPAN {
-            rule.level.unwrap_or(tracing::Level::INFO)
-        } else {
-            rule.level_of(event.name())
+    /// What is said of an event, and where; `None` if no subscriber wants that level, or there is no room for one more name.
+    fn said<'a>(&self, event: &'a Event<'_>, kind: Kind) -> Option<Said<'a>> {
+        if let Some(known) = self.known.read().get(event.name()) {
+            let given = self.given(event, known.rule, &kind)?;
+            if let Some((_, site)) = known.sites.iter().find(|(keys, _)| *keys == given.keys) {
+                return Some(Said { rule: known.rule, site, given });
+            }
+        }
+        let matches = |(_, patterns): &(_, Vec<EventPattern>)| {
+            patterns.iter().any(|pattern| pattern.matches(event.name()))
         };
-        if level > LevelFilter::current() {
-            return None;
-        }
-        let given = Given::of(event, rule);
-        if let Some(known) = self.known.read().get(event.name())
-            && let Some((_, site)) = known.sites.iter().find(|(keys, _)| *keys == given.keys)
-        {
-            return Some((site, given));
-        }
-        let mut keys = given.keys.clone();
-        let name = if kind == Kind::SPAN {
+        let rule = self.rules.iter().position(matches)?;
+        let given = self.given(event, rule, &kind)?;
+        let site = self.make(event, rule, &given.keys, kind)?;
+        Some(Said { rule, site, given })
+    }
+
+    fn given<'a>(&self, event: &'a Event<'_>, rule: usize, kind: &Kind) -> Option<Given<'a>> {
+        let rule = &self.rules[rule].0;
+        (rule.level_of(event.name(), kind) <= LevelFilter::current())
+            .then(|| Given::of(event, rule))
+    }
+
+    /// Makes the call site for events of this name with these keys.
+    #[cold]
+    fn make(
+        &self,
+        event: &Event<'_>,
+        rule: usize,
+        given: &Keys,
+        kind: Kind,
+    ) -> Option<&'static Site> {
+        let mut keys = given.clone();
+        let mut name = event.name().as_str();
+        if kind == Kind::SPAN {
             keys.extend(self.keys_to_come(event));
-            event.name().as_str().trim_end_matches(".start")
+            name = name.strip_suffix(".start").unwrap_or(name);
         } else {
-            keys.push("message");
-            event.name().as_str()
-        };
-        let site = Site::make(name, &rule.target, level, &distinct(keys), kind);
+            keys.push(MESSAGE);
+        }
+        let (at, level) = (&self.rules[rule].0, self.rules[rule].0.level_of(event.name(), &kind));
+        let site = Site::make(name, &at.target, level, &distinct(keys), kind);
         let Some(site) = site else {
             self.lost_names.fetch_add(1, Relaxed);
             return None;
         };
         let mut known = self.known.write();
-        let known = known.entry(event.name().clone()).or_insert_with(|| Known::new(rule_index));
-        known.sites.push((given.keys.clone(), site));
-        Some((site, given))
+        let known = known.entry(event.name().clone()).or_insert_with(|| Known::new(rule));
+        known.sites.push((given.clone(), site));
+        Some(site)
     }
 
     /// What may be recorded on a span later: what was declared, what was recorded on those before, and what every end has.
@@ -280,28 +306,16 @@ impl Bridge {
         keys
     }
 
-    /// Remembers keys that the span had no field for, so that the next one of its name has.
-    fn learn(&self, end: &EventName, fields: &tracing::field::FieldSet, keys: &[&'static str]) {
-        let missing = |key: &&&'static str| fields.len() < FIELDS && fields.field(**key).is_none();
-        if !keys.iter().any(|key| missing(&key)) {
-            return;
-        }
+    /// Remembers keys that a span had no field for, so that the next one of its name has.
+    #[cold]
+    fn learn(&self, end: &EventName, missing: &[&'static str]) {
         let base = end.as_str().rsplit_once('.').map_or("", |(base, _)| base);
         let mut known = self.known.write();
         if let Some(known) = known.get_mut(format!("{base}.start").as_str()) {
-            known.later.extend(keys.iter().filter(missing).copied());
+            known.later.extend_from_slice(missing);
             known.later = distinct(std::mem::take(&mut known.later));
             known.sites.clear();
         }
-    }
-
-    fn rule_of(&self, name: &EventName) -> Option<usize> {
-        if let Some(known) = self.known.read().get(name) {
-            return Some(known.rule);
-        }
-        self.rules
-            .iter()
-            .position(|(_, patterns)| patterns.iter().any(|pattern| pattern.matches(name)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use radiosonde::{EventName, EventPattern};
 use tracing::Level;
+use tracing::metadata::Kind;
 
 use super::site::TARGET;
 
@@ -22,7 +23,7 @@ use super::site::TARGET;
 #[must_use = "a rule does nothing until a reporter is started with it"]
 pub struct TracingRule {
     pub(crate) events: Vec<String>,
-    pub(crate) level: Option<Level>,
+    level: Option<Level>,
     pub(crate) target: String,
     fields: Option<Vec<String>>,
 }
@@ -56,8 +57,8 @@ impl TracingRule {
         self.fields.as_ref().is_none_or(|keys| keys.iter().any(|other| other == key))
     }
 
-    pub(crate) fn level_of(&self, name: &EventName) -> Level {
-        let is_failure = name.segments().next_back() == Some("exception");
+    pub(crate) fn level_of(&self, name: &EventName, kind: &Kind) -> Level {
+        let is_failure = *kind == Kind::EVENT && name.segments().next_back() == Some("exception");
         self.level.unwrap_or(if is_failure { Level::ERROR } else { Level::INFO })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 
 use smallvec::SmallVec;
 use tracing::callsite::{Callsite, Identifier};
-use tracing::field::FieldSet;
+use tracing::field::{Field, FieldSet};
 use tracing::metadata::Kind;
 use tracing::subscriber::Interest;
 use tracing::{Level, Metadata, dispatcher};
@@ -22,16 +22,17 @@ const MAXIMUM: usize = 4_096;
 /// How many fields one has at most.
 pub(crate) const FIELDS: usize = 32;
 
-pub(crate) type Keys = SmallVec<[&'static str; FIELDS]>;
+pub(crate) type Keys = SmallVec<[&'static str; 8]>;
 
 /// Events of one name with the same keys, or spans.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Site {
     metadata: OnceLock<Metadata<'static>>,
+    /// At least one.
+    fields: OnceLock<Box<[Field]>>,
     interest: AtomicU8,
 }
 
-const UNKNOWN: u8 = 0;
 const NEVER: u8 = 1;
 const SOMETIMES: u8 = 2;
 const ALWAYS: u8 = 3;
@@ -55,10 +56,7 @@ impl Site {
             MADE.store(MAXIMUM, Relaxed);
             return None;
         }
-        let site: &'static Self = Box::leak(Box::new(Self {
-            metadata: OnceLock::new(),
-            interest: AtomicU8::new(UNKNOWN),
-        }));
+        let site: &'static Self = Box::leak(Box::default());
         site.metadata.get_or_init(|| {
             Metadata::new(
                 name.to_owned().leak(),
@@ -71,8 +69,14 @@ impl Site {
                 kind,
             )
         });
+        site.fields.get_or_init(|| site.metadata().fields().iter().collect());
         tracing::callsite::register(site);
         Some(site)
+    }
+
+    /// Its fields, in the order of the keys that it was made with.
+    pub(crate) fn fields(&self) -> &[Field] {
+        self.fields.get().map_or(&[], |fields| fields)
     }
 
     /// Whether any layer of the current subscriber wants it.
