@@ -35,6 +35,8 @@ documents! {
     jobs: "../../docs/src/instrumentation/jobs.md",
     hyper_client: "../../docs/src/instrumentation/hyper-client.md",
     trace_context: "../../docs/src/instrumentation/trace-context.md",
+    bridge_tracing: "../../docs/src/bridges/tracing.md",
+    bridge_metrics: "../../docs/src/bridges/metrics.md",
     jobs_readme: "../../crates/radiosonde-jobs/README.md",
     design: "../../docs/src/design.md",
 }

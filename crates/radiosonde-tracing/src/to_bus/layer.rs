@@ -151,7 +151,10 @@ where
                 } else {
                     self.context_of(span.scope().skip(1))
                 };
-                (SpanContext::unique(), parent)
+                // A span within a trace belongs to it.
+                let trace = parent.as_ref().and_then(TraceParent::of);
+                let own = trace.map_or_else(SpanContext::unique, |trace| trace.child().context());
+                (own, parent)
             }
         };
         let mut open = Open::start(self.0.number, plan, phases, contexts, fields);

@@ -150,19 +150,22 @@ fn an_event_is_executed_in_the_span_that_it_names() {
 fn a_traceparent_is_that_of_the_caller() {
     let capture = capture(["bus.trace.*"]);
     let received = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = || TraceParent::current().map(|current| current.trace_id().to_owned());
     bridged([BusRule::span("bus.trace").metadata(["path"])], || {
         info_span!("request", traceparent = received, path = "/").in_scope(|| {
-            assert_eq!(
-                TraceParent::current().unwrap().trace_id(),
-                "4bf92f3577b34da6a3ce929d0e0e4736"
-            );
+            assert_eq!(trace().unwrap(), "4bf92f3577b34da6a3ce929d0e0e4736");
+            let outer = TraceParent::current();
+            info_span!("inner").in_scope(|| {
+                assert_eq!(trace().unwrap(), "4bf92f3577b34da6a3ce929d0e0e4736");
+                assert_ne!(TraceParent::current(), outer);
+            });
         });
         drop(info_span!("request", traceparent = "nonsense", path = "/"));
     });
     let events = capture.events();
     assert!(events[0].metadata("telemetry_parent_span_context") == received);
     assert!(events[0].metadata("telemetry_span_context") != received);
-    assert!(events[2].metadata("telemetry_span_context").as_u64().is_some());
+    assert!(events[4].metadata("telemetry_span_context").as_u64().is_some());
 }
 
 #[instrument(err, skip_all)]
