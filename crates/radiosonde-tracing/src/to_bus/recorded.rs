@@ -252,3 +252,26 @@ impl fmt::Write for Limited<'_> {
 fn char_boundary(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recorded(index: usize, text: &str) -> Recorded {
+        let fields = SmallVec::from_iter([(index, Raw::Text(0..text.len()))]);
+        Recorded { text: text.to_owned(), fields }
+    }
+
+    #[test]
+    fn a_field_that_is_recorded_for_ever_does_not_fill_the_memory() {
+        let mut all = recorded(0, "kept");
+        for number in 0..1_000 {
+            all.extend(&recorded(1, &number.to_string().repeat(1_000)));
+            assert!(all.text.len() <= MUCH_TEXT + LONGEST_TEXT);
+        }
+        assert!(
+            all.get(Some(0)).unwrap() == "kept" && all.get(Some(1)).unwrap() == "999".repeat(1_000)
+        );
+        assert!(all.get(None).is_none() && all.get(Some(2)).is_none());
+    }
+}

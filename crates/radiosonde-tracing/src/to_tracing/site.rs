@@ -108,3 +108,19 @@ impl Callsite for Site {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_here_is_known_whatever_its_target() {
+        let made =
+            |target| Site::make("a.b", target, Level::INFO, &["message"], Kind::EVENT).unwrap();
+        assert!(is_made_here(made("app").metadata()) && is_made_here(made(TARGET).metadata()));
+        assert_eq!(made("app").fields()[0].name(), "message");
+        let own =
+            tracing::callsite!(name: "a.b", kind: Kind::EVENT, target: "app", fields: message);
+        assert!(!is_made_here(own.metadata()));
+    }
+}
