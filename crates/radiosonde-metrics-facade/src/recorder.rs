@@ -275,3 +275,20 @@ impl fmt::Debug for StoreRecorder {
         f.debug_struct("StoreRecorder").field("refused", &self.refused()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_are_kept_for_as_many_series_as_a_metric_may_have() {
+        let store = Store::new([]).unwrap();
+        let recorder = StoreRecorder::builder(&store).series_limit(3).build().unwrap();
+        metrics::with_local_recorder(&recorder, || {
+            for number in 0..100 {
+                metrics::counter!("users", "id" => number.to_string()).increment(1);
+            }
+        });
+        assert_eq!(recorder.0.counters.len(), 6);
+    }
+}

@@ -31,6 +31,11 @@ impl<T> Registered<T> {
         Arc::clone(self.part(key).write().entry(key.to_retained()).or_insert(handle))
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|part| part.read().len()).sum()
+    }
+
     fn part(&self, key: &Key) -> &RwLock<Part<T>> {
         &self.0[(key.get_hash() >> 48) as usize % PARTS]
     }
