@@ -62,9 +62,16 @@ fn huge_fields_are_cut_and_never_formatted_to_their_end() {
             }
         }
     }
+    struct Ignores;
+    impl fmt::Debug for Ignores {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            (0..10_000).for_each(|_| drop(f.write_str("text")));
+            Ok(())
+        }
+    }
     let capture = capture(["fault.huge.**"]);
     bridged([BusRule::event("fault.huge.said"), BusRule::span("fault.huge.span")], || {
-        info!(endless = ?Endless, long = "x".repeat(1 << 20));
+        info!(endless = ?Endless, ignores = ?Ignores, long = "x".repeat(1 << 20));
         let span = info_span!("span", value = tracing::field::Empty);
         for _ in 0..100 {
             span.record("value", "y".repeat(4000));
@@ -73,6 +80,7 @@ fn huge_fields_are_cut_and_never_formatted_to_their_end() {
     });
     let events = capture.events();
     let length = |key| events[0].metadata(key).as_str().unwrap().len();
+    assert!((4090..4100).contains(&length("ignores")));
     assert!((4090..4100).contains(&length("endless")) && (4090..4100).contains(&length("long")));
     assert!(events[2].metadata("value") == "last");
 }
@@ -187,4 +195,28 @@ fn a_handler_that_panics_ends_neither_the_span_nor_the_bridge() {
     radiosonde::attach("fault.handler", "fault.handler.start", |_| panic!("on purpose")).unwrap();
     bridged([BusRule::span("fault.handler")], || drop(info_span!("span")));
     assert_eq!(names(&capture), ["fault.handler.start", "fault.handler.stop"]);
+}
+
+#[test]
+fn of_a_field_that_is_there_twice_the_last_one_counts_and_a_spans_own_metadata_over_both() {
+    let capture = capture(["fault.twice.**"]);
+    bridged([BusRule::event("fault.twice.said"), BusRule::span("fault.twice.span")], || {
+        info!(a = 1, b = 2, a = 3);
+        drop(info_span!("span", kind = "client", telemetry_span_context = 7, error = "torn"));
+    });
+    let events = capture.events();
+    let keys = |index: usize| {
+        events[index].metadata_fields().iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(0), ["b", "a", "level", "target"]);
+    assert!(events[0].metadata("a") == 3);
+    assert!(
+        events[1].metadata("kind") == "client" && events[1].metadata("telemetry_span_context") != 7
+    );
+    assert_eq!(events[2].name(), "fault.twice.span.exception");
+    assert!(events[2].metadata("kind") == "error" && events[2].metadata("reason") == "torn");
+    for keys in [keys(1), keys(2)] {
+        let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len(), "{keys:?}");
+    }
 }
