@@ -1,6 +1,7 @@
 //! From the bus to `tracing`: the reporter.
 
 mod fields;
+mod known;
 mod reporter;
 mod rule;
 mod site;

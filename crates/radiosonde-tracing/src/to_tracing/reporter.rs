@@ -12,13 +12,13 @@ use tracing::span::Id;
 use tracing::{Span, callsite::Callsite as _, dispatcher};
 
 use super::fields::Given;
+use super::known::{CONTEXT, Known, Phase, distinct, phase};
 use super::rule::TracingRule;
 use super::site::{FIELDS, Keys, Site};
 use crate::crossing::Crossing;
 use crate::error::StartError;
 use crate::spans::{Key, Made, REPORTERS, Spans, TOLD, registry_of};
 
-const CONTEXT: &str = "telemetry_span_context";
 const PARENT: &str = "telemetry_parent_span_context";
 
 /// The field of an event that is its text.
@@ -70,27 +70,11 @@ struct Bridge {
     lost_names: AtomicU64,
 }
 
-/// What was found out about an event's name. There are no more of these than call sites.
-#[derive(Debug)]
-struct Known {
-    rule: usize,
-    /// A call site for each set of keys.
-    sites: Vec<(Keys, &'static Site)>,
-    /// For the start of a span: keys that were recorded later.
-    later: Keys,
-}
-
 /// What goes to `tracing` of an event, and where it is said.
 struct Said<'a> {
     rule: usize,
     site: &'static Site,
     given: Given<'a>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Phase {
-    Start,
-    End,
 }
 
 impl ToTracing {
@@ -317,33 +301,4 @@ impl Bridge {
             known.sites.clear();
         }
     }
-}
-
-impl Known {
-    fn new(rule: usize) -> Self {
-        Self { rule, sites: Vec::new(), later: Keys::new() }
-    }
-}
-
-/// Which end of a span the event is, if it is one.
-fn phase(event: &Event<'_>) -> Option<Phase> {
-    if event.metadata(CONTEXT).is_null() {
-        return None;
-    }
-    match event.name().segments().next_back()? {
-        "start" => Some(Phase::Start),
-        "stop" | "exception" => Some(Phase::End),
-        _ => None,
-    }
-}
-
-/// The keys, each once, as many as there is room for.
-fn distinct(keys: Keys) -> Keys {
-    let mut distinct = Keys::new();
-    for key in keys {
-        if !distinct.contains(&key) && distinct.len() < FIELDS {
-            distinct.push(key);
-        }
-    }
-    distinct
 }
