@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use smallvec::SmallVec;
+
 use crate::owned::OwnedValue;
 use crate::value::Value;
 
@@ -72,6 +74,24 @@ impl<'a> Layer<'a> {
                 .rev()
                 .find(|(candidate, _)| same_key(candidate, key))
                 .map(|(_, value)| value.as_value()),
+        }
+    }
+
+    #[inline(always)]
+    fn key(&self, index: usize) -> &'static str {
+        match self {
+            Self::Unique(fields) | Self::Any(fields) => fields[index].0,
+            Self::Owned(fields) => fields[index].0,
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, key: &str) -> bool {
+        match self {
+            Self::Unique(fields) | Self::Any(fields) => {
+                fields.iter().any(|(candidate, _)| same_key(candidate, key))
+            }
+            Self::Owned(fields) => fields.iter().any(|(candidate, _)| same_key(candidate, key)),
         }
     }
 
@@ -295,30 +315,25 @@ impl Order {
     /// `None` where there are too many.
     #[inline(never)]
     fn of(fields: &Fields<'_>) -> Option<Self> {
-        let mut order = Self { places: [(0, 0); ORDERED], count: 0 };
-        order.add(fields, 0, &|_| false)?;
-        Some(order)
-    }
-
-    /// Adds those fields that nothing lies over.
-    fn add(
-        &mut self,
-        fields: &Fields<'_>,
-        depth: u8,
-        is_over: &dyn Fn(&str) -> bool,
-    ) -> Option<()> {
-        let layer = &fields.layer;
-        if let Some(under) = fields.under {
-            self.add(&under.fields, depth + 1, &|key| layer.get(key).is_some() || is_over(key))?;
+        let mut layers = SmallVec::<[&Layer<'_>; 4]>::new();
+        let mut next = Some(fields);
+        while let Some(fields) = next {
+            layers.push(&fields.layer);
+            next = fields.under.map(|under| &under.fields);
         }
-        for index in 0..layer.len() {
-            let (key, _) = layer.field(index)?;
-            if !layer.overrides(index, key) && !is_over(key) {
-                *self.places.get_mut(self.count)? = (depth, u8::try_from(index).ok()?);
-                self.count += 1;
+        let mut order = Self { places: [(0, 0); ORDERED], count: 0 };
+        for (depth, layer) in layers.iter().enumerate().rev() {
+            for index in 0..layer.len() {
+                let key = layer.key(index);
+                let is_hidden = |key| layers[..depth].iter().any(|above| above.has(key));
+                if !layer.overrides(index, key) && !is_hidden(key) {
+                    let place = (u8::try_from(depth).ok()?, u8::try_from(index).ok()?);
+                    *order.places.get_mut(order.count)? = place;
+                    order.count += 1;
+                }
             }
         }
-        Some(())
+        Some(order)
     }
 }
 
