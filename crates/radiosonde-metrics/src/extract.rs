@@ -7,7 +7,7 @@ use radiosonde::{Declaration, Event, Fields, Privacy, Value};
 use crate::metric::{Kind, Measurement, Metric, Tag};
 use crate::place::Place;
 use crate::tags::TagSet;
-use crate::text::{Packed, WORDS, Words};
+use crate::text::{Packed, Words};
 
 /// So many tags are looked up where they were; more are rare.
 pub(crate) const IN_PLACE: usize = 8;
@@ -88,29 +88,36 @@ impl Metric {
 
     /// What [`Metric::extract`] finds in most events: nothing of the user's is to be called, and the tags are text, where they
     /// were in other events, and so few and short that they are [`Words`]. `None` if it is not so, or if there is nothing to record.
+    ///
+    /// The words are where the caller has them, because a copy would have to wait until they are all written.
     #[inline(always)]
-    pub(crate) fn extract_words(&self, event: &Event<'_>) -> Option<(f64, Words)> {
+    pub(crate) fn extract_words(&self, event: &Event<'_>, words: &mut Words) -> Option<f64> {
         let fields = self.plain_fields(event)?;
-        let words = match fields.as_slice() {
-            Some(fields) => self.words(|place| place.value_in(fields)),
-            None => self.words_in_layers(fields),
-        };
-        Some((self.number(event).ok()?, words?))
+        match fields.as_slice() {
+            Some(fields) => self.put_words(words, |place| place.value_in(fields))?,
+            None => self.words_in_layers(words, fields)?,
+        }
+        self.number(event).ok()
     }
 
     #[inline(never)]
-    fn words_in_layers(&self, fields: &Fields<'_>) -> Option<Words> {
-        self.words(|place| place.value_in_layers(fields))
+    fn words_in_layers(&self, words: &mut Words, fields: &Fields<'_>) -> Option<()> {
+        self.put_words(words, |place| place.value_in_layers(fields))
     }
 
     #[inline(always)]
-    fn words<'e>(&self, value: impl Fn(&Place) -> Option<Value<'e>>) -> Option<Words> {
-        let (mut words, mut packed) = ([0; WORDS], Packed::default());
+    fn put_words<'e>(
+        &self,
+        words: &mut Words,
+        value: impl Fn(&Place) -> Option<Value<'e>>,
+    ) -> Option<()> {
+        let mut packed = Packed::default();
         for tag in &self.tags {
             let Some(Value::Str(text)) = value(&tag.place) else { return None };
-            packed.add(&mut words, text)?;
+            packed.add(&mut words.words, text)?;
         }
-        Some(packed.finish(words))
+        words.lengths = packed.lengths;
+        Some(())
     }
 
     /// The same for tags that are longer, or more. The texts may be too long to be kept.

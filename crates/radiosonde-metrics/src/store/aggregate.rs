@@ -91,8 +91,9 @@ impl Aggregate {
     /// Records an event of the metric's.
     #[inline]
     pub(crate) fn record_event(&self, event: &Event<'_>) {
-        let is_recorded = match self.metric.extract_words(event) {
-            Some((number, words)) => self.record_in_place(&words, number, event),
+        let mut words = Words::NONE;
+        let is_recorded = match self.metric.extract_words(event, &mut words) {
+            Some(number) => self.record_in_place(&words, number, event),
             None => self.record_texts(event),
         };
         if !is_recorded {
