@@ -86,6 +86,6 @@ fn class(status: StatusCode) -> &'static str {
         3 => "3xx",
         4 => "4xx",
         5 => "5xx",
-        _ => "other",
+        _ => "_OTHER",
     }
 }

@@ -26,7 +26,7 @@ impl TagTexts for [&str] {
 }
 
 /// Few and short texts, as most are: each in one word or two, with zeros behind it. They are hashed and compared word by word:
-/// with three tags that is a fifth less instructions for an event than byte by byte, by callgrind.
+/// with three tags a counter takes 333 instructions of an event instead of 443 (`cargo bench --bench metrics -- --callgrind`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Words {
     pub(crate) words: [u64; WORDS],
