@@ -68,7 +68,12 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
 
     let mut out = io::stdout();
     let seconds = options.length.as_secs();
-    writeln!(out, "forge works for {seconds} s with seed {}; Ctrl-C ends it early", options.seed)?;
+    let how = if options.chaos { ", in chaos" } else { "" };
+    writeln!(
+        out,
+        "forge works for {seconds} s with seed {}{how}; Ctrl-C ends it early",
+        options.seed
+    )?;
     for (what, place) in reporters.places() {
         writeln!(out, "  {what:<10} {place}")?;
     }

@@ -14,6 +14,7 @@ It ends with a summary that checks itself; the exit code is 0 if every check hol
 Usage: cargo run --release --example forge -- [options]
 
   --seconds <n>        how long to work (30)
+  --chaos              let everything fail that can: services, children, handlers, sinks, clients
   --serve              stay up afterwards, until Ctrl-C, so that the metrics page can be looked at
   --seed <n>           seed of everything random (1)
   --metrics-port <n>   port of the metrics page on 127.0.0.1; 0 takes a free one (9091)
@@ -33,6 +34,8 @@ pub(crate) enum Role {
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) length: Duration,
+    /// Whether everything fails that can.
+    pub(crate) chaos: bool,
     /// Whether to stay up afterwards, for those who want to look at the page.
     pub(crate) serve: bool,
     pub(crate) seed: u64,
@@ -67,6 +70,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Rol
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut options = Options {
         length: Duration::from_secs(30),
+        chaos: false,
         serve: false,
         seed: 1,
         metrics_port: 9091,
@@ -80,6 +84,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Rol
             Long("seconds") => {
                 options.length = Duration::from_secs(parser.value()?.parse::<u64>()?.max(1));
             }
+            Long("chaos") => options.chaos = true,
             Long("serve") => options.serve = true,
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("metrics-port") => options.metrics_port = parser.value()?.parse()?,
