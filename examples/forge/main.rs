@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its reader")]
 
 mod app;
+mod chaos;
 mod checks;
 mod definitions;
 mod forge;

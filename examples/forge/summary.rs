@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use crate::chaos;
 use crate::checks::{self, Check};
 use crate::definitions::catalogue::{self, Documented};
 use crate::forge::World;
@@ -40,6 +41,10 @@ pub(crate) async fn print(
     let log = LogFile::read(reporters.log_path())?;
     let mut checks = check(world, &page, &log, reporters.spans(), &documented);
     checks.extend(check_receiver(world, reporters, preview.as_deref()));
+    // Who ends a run early does not see everything fail.
+    if options.chaos && took >= options.length {
+        checks.extend(check_chaos(world));
+    }
     for check in &checks {
         print_check(out, check)?;
     }
@@ -158,6 +163,12 @@ fn check_receiver(world: &World, reporters: &Reporters, preview: Option<&str>) -
         checks.push(checks::nobody_connected(received.connections));
     }
     checks
+}
+
+/// What can only be said of a run in chaos.
+fn check_chaos(world: &World) -> Vec<Check> {
+    let tally = world.tally.read();
+    vec![checks::every_failure_was_injected(&tally, &chaos::FAILURES)]
 }
 
 /// What the storage does, as its events have it.

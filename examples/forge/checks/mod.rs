@@ -1,6 +1,7 @@
 //! What has to hold at the end of a run, each check a function of what the world counted and what the sinks hold.
 
 mod catalogue;
+mod injected;
 mod phases;
 mod scrapes;
 mod series_limit;
@@ -14,6 +15,7 @@ use crate::world::children::Issued;
 use crate::world::tally::Series;
 
 pub(crate) use catalogue::documented_metrics_are_shown;
+pub(crate) use injected::every_failure_was_injected;
 pub(crate) use phases::phases_fit;
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};

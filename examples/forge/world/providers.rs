@@ -16,6 +16,7 @@ use super::canaries;
 use super::fly_logs::FlyLogs;
 use super::server::{HungUp, response, serve};
 use super::tally::{Series, Tally};
+use crate::chaos::services;
 
 /// The providers that there are.
 pub(crate) const NAMES: [&str; 4] = ["runpod", "fly", "lambda_labs", "vast"];
@@ -81,6 +82,7 @@ impl Stub {
 
     fn count(&self, request: &Request<Incoming>, status: u16) {
         let Self { name, tally, .. } = self;
+        services::refused(tally, status);
         let api = match request.uri().path().split('/').nth(1) {
             Some("graphql") => "graphql",
             Some("runtime") => "runtime",
