@@ -28,6 +28,7 @@ use crate::options::Options;
 use crate::reporters::Reporters;
 use crate::summary;
 use crate::workloads::atlas::{CONFIGURED_APP, Deployer, MANUAL_APP, STORED_APP};
+use crate::workloads::churn::Churn;
 use crate::workloads::scrapers::{Scrapes, scrapes};
 use crate::workloads::storage::Uploaders;
 use crate::workloads::tuist::Builders;
@@ -52,6 +53,7 @@ pub(crate) struct World {
     tuist: SocketAddr,
     object_store: Doors,
     database: Arc<Database>,
+    pub(crate) churn: Arc<Churn>,
     pub(crate) scrapes: Arc<Mutex<Scrapes>>,
 }
 
@@ -134,6 +136,7 @@ impl World {
             tuist: tuist::start(parts.server.clone()).await?,
             object_store,
             database: database.0,
+            churn: Churn::start()?,
             scrapes: Arc::default(),
         };
         Ok((world, parts))
@@ -175,6 +178,7 @@ impl World {
             tokio::spawn(database::bursts(repo.clone(), pace.clone())),
             tokio::spawn(builders.refreshes(pace.clone())),
             tokio::spawn(uploaders.removals(pace.clone(), jobs)),
+            tokio::spawn(self.churn.clone().come_and_go(pace.clone())),
             tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
         ];
         for workload in workloads {

@@ -120,6 +120,10 @@ fn check(
             world.tally.total("http_server_requests_total"),
         ),
         checks::tasks_end(page),
+        checks::handlers_come_and_go(
+            &world.churn.seen(),
+            world.tally.total("atlas_token_acquire_total"),
+        ),
         checks::page_equals_tally(page, &tally),
         checks::histograms_are_whole(page),
         checks::documented_metrics_are_shown(page, documented),

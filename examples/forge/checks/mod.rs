@@ -1,6 +1,7 @@
 //! What has to hold at the end of a run, each check a function of what the world counted and what the sinks hold.
 
 mod catalogue;
+mod churn;
 mod injected;
 mod phases;
 mod scrapes;
@@ -15,6 +16,7 @@ use crate::world::children::Issued;
 use crate::world::tally::Series;
 
 pub(crate) use catalogue::documented_metrics_are_shown;
+pub(crate) use churn::handlers_come_and_go;
 pub(crate) use injected::every_failure_was_injected;
 pub(crate) use phases::phases_fit;
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};

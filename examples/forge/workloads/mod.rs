@@ -3,6 +3,7 @@
 //! The callers count what they are given, as the stubs count what they give; neither knows the bus.
 
 pub(crate) mod atlas;
+pub(crate) mod churn;
 pub(crate) mod database;
 mod pace;
 pub(crate) mod scrapers;
