@@ -121,7 +121,10 @@ impl World {
         for (number, name) in providers::NAMES.into_iter().enumerate() {
             let logs = (name == "fly").then(|| fly_logs.clone());
             let rng = rng(options.seed, 0, number as u64);
-            started.push((name, providers::start(name, tally.clone(), rng, logs).await?));
+            started.push((
+                name,
+                providers::start(name, tally.clone(), rng, logs, options.chaos).await?,
+            ));
         }
         let object_store = ObjectStore::start(tally.clone()).await?;
         let database = Database::start(tally.clone()).await?;
@@ -150,9 +153,9 @@ impl World {
         metrics_url: String,
         pace: Pace,
     ) -> Result<()> {
-        let Parts { client, server_client, repo, jobs, .. } = parts;
+        let Parts { deployer_client, client, server_client, repo, jobs, .. } = parts;
         let lifetime = (options.length / 6).clamp(Duration::from_secs(1), Duration::from_secs(5));
-        let deployer = self.deployer(options, &client, lifetime)?;
+        let deployer = self.deployer(options, &deployer_client, lifetime)?;
         let builders = Builders {
             base: format!("http://{}", self.tuist),
             client: client.clone(),

@@ -43,7 +43,7 @@ pub(crate) async fn print(
     checks.extend(check_receiver(world, reporters, preview.as_deref()));
     // Who ends a run early does not see everything fail.
     if options.chaos && took >= options.length {
-        checks.extend(check_chaos(world));
+        checks.extend(check_chaos(world, &page));
     }
     for check in &checks {
         print_check(out, check)?;
@@ -63,7 +63,7 @@ fn print_amounts(
     let amounts = [
         ("events executed", reporters.executed()),
         ("tokens obtained", total("atlas_token_acquire_total")),
-        ("provider calls", total("atlas_request_total") + total("atlas_transport_errors")),
+        ("provider calls", total("atlas_call_total")),
         ("log pages", total("atlas_logs_fetch_started")),
         ("deploys", total("atlas_deploy_exit_total")),
         ("requests to the server", total("http_server_requests_total")),
@@ -170,9 +170,12 @@ fn check_receiver(world: &World, reporters: &Reporters, preview: Option<&str>) -
 }
 
 /// What can only be said of a run in chaos.
-fn check_chaos(world: &World) -> Vec<Check> {
+fn check_chaos(world: &World, page: &Page) -> Vec<Check> {
     let tally = world.tally.read();
-    vec![checks::every_failure_was_injected(&tally, &chaos::FAILURES)]
+    vec![
+        checks::every_failure_was_injected(&tally, &chaos::FAILURES),
+        checks::failures_are_told(page, &tally),
+    ]
 }
 
 /// What the storage does, as its events have it.

@@ -4,7 +4,7 @@ radiosonde::declare! {
     /// What the deployer (`ex_atlas`) and the build server (`tuist`, `analytics`) say.
     pub(crate) static EVENTS;
 
-    /// A call to a compute provider was answered.
+    /// An attempt at a call to a compute provider was answered.
     pub(crate) family PROVIDER_REQUEST = "ex_atlas.<provider>.request" {
         measurements: {
             /// HTTP status code.
@@ -17,12 +17,14 @@ radiosonde::declare! {
             api,
             /// HTTP method, in lower case.
             method,
+            /// Which attempt at the call it was, from 1.
+            attempt,
             /// The full URL; the GraphQL API wants its key in the query string.
             url: secret,
         },
     }
 
-    /// A call to a compute provider was not answered.
+    /// An attempt at a call to a compute provider was not answered.
     pub(crate) family PROVIDER_TRANSPORT_ERROR = "ex_atlas.<provider>.transport_error" {
         measurements: {
             /// Until the error was known.
@@ -33,10 +35,30 @@ radiosonde::declare! {
             api,
             /// HTTP method, in lower case.
             method,
+            /// Which attempt at the call it was, from 1.
+            attempt,
             /// The full URL.
             url: secret,
             /// What kind of error it was, as the HTTP client calls it.
             error,
+        },
+    }
+
+    /// One call to a compute provider, with all its attempts. Ends as an exception if the last of them was not answered.
+    pub(crate) span PROVIDER_CALL = "ex_atlas.call" {
+        measurements: {
+            /// How often it was tried.
+            attempts: "attempt",
+        },
+        metadata: {
+            /// The provider.
+            provider,
+            /// `management`, `runtime` or `graphql`.
+            api,
+            /// HTTP method, in lower case.
+            method,
+            /// What the last attempt came to: the class of its status, such as `2xx`, or what kind of error it was.
+            outcome,
         },
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request};
-use radiosonde_hyper_client::{Client, Error};
+use radiosonde_hyper_client::{Client, Error, ErrorKind};
 
 /// Connections of a client to one server, at most.
 pub(crate) const POOL_SIZE: usize = 8;
@@ -17,9 +17,25 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// A client whose pools are smaller than the crowd, which waits as long as it takes. The name tells its events from those of others.
+/// How long a request to somebody else's server waits for a connection.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long somebody else's server may keep still.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A client for servers of one's own, whose pools are smaller than the crowd, which waits as long as it takes. The name tells its
+/// events from those of others.
 pub(crate) fn client(name: &str) -> Client {
     Client::builder(name).pool_size(POOL_SIZE).queue_timeout(Duration::MAX).build()
+}
+
+/// A client for the servers of others, which do not keep it waiting.
+pub(crate) fn wary_client(name: &str) -> Client {
+    Client::builder(name)
+        .pool_size(POOL_SIZE)
+        .queue_timeout(QUEUE_TIMEOUT)
+        .response_timeout(RESPONSE_TIMEOUT)
+        .build()
 }
 
 /// A request for an absolute URL.
@@ -38,4 +54,10 @@ pub(crate) async fn call(client: &Client, request: Request<Bytes>) -> Result<Ans
     let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     Ok(Answer { status: head.status.as_u16(), body })
+}
+
+/// Whether the server may have heard of a request that came to nothing.
+pub(crate) fn is_sent(error: &Error) -> bool {
+    use ErrorKind::{Connect, ConnectTimeout, QueueTimeout, Request};
+    !matches!(error.kind(), Request | QueueTimeout | Connect | ConnectTimeout)
 }

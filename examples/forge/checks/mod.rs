@@ -6,11 +6,13 @@ mod injected;
 mod phases;
 mod scrapes;
 mod series_limit;
+mod services;
 mod spans;
 mod usage_ping;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use crate::app::parts::DEPLOYER_CLIENT;
 use crate::page::Page;
 use crate::world::children::Issued;
 use crate::world::tally::Series;
@@ -21,6 +23,7 @@ pub(crate) use injected::every_failure_was_injected;
 pub(crate) use phases::phases_fit;
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
+pub(crate) use services::failures_are_told;
 pub(crate) use spans::{requests_keep_their_trace, spans_balance, tasks_end};
 pub(crate) use usage_ping::{report_equals_tally, report_is_its_preview};
 
@@ -31,11 +34,18 @@ pub(crate) struct Check {
     pub(crate) failures: Vec<String>,
 }
 
-/// Of these metrics every series is known from the other side: the application's own, and those of its server and its database. Others
+/// Of these metrics every series is known from the other side: the application's own, those of its server and its database, and what
+/// failed the deployer's client. Others
 /// on the page are about the process, its runtime and the store.
 pub(crate) fn is_ours(series: &Series) -> bool {
     let ours = ["atlas_", "tuist_", "http_server_", "database_"];
-    ours.iter().any(|prefix| series.metric.starts_with(prefix))
+    ours.iter().any(|prefix| series.metric.starts_with(prefix)) || is_of_deployer(series)
+}
+
+/// Those who use the deployer's client count how often it failed them.
+fn is_of_deployer(series: &Series) -> bool {
+    let client = series.labels.get("name").is_some_and(|name| name == DEPLOYER_CLIENT);
+    client && series.metric == "http_client_errors_total"
 }
 
 /// Every counter, sum and last value on the page is what was counted on the other side, to the last one; and nothing that

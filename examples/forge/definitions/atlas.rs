@@ -31,7 +31,7 @@ fn provider(name: &str) -> [Metric; 2] {
 }
 
 /// By pattern, with the provider as a tag: a fifth provider would need no line here.
-fn all_providers() -> [Metric; 3] {
+fn all_providers() -> [Metric; 5] {
     let total = counter("atlas.request.total")
         .event("ex_atlas.*.request")
         .segment_tag("provider", 1)
@@ -49,8 +49,18 @@ fn all_providers() -> [Metric; 3] {
         .event("ex_atlas.*.transport_error")
         .segment_tag("provider", 1)
         .tags(["error"])
-        .description("Calls that were not answered, by the kind of error.");
-    [total, duration, errors]
+        .description("Attempts that were not answered, by the kind of error.");
+    let ends = [events::PROVIDER_CALL.stop(), events::PROVIDER_CALL.exception()];
+    let calls = counter("atlas.call.total")
+        .events(ends)
+        .tags(["provider", "outcome"])
+        .description("Calls, by what their last attempt came to.");
+    let attempts = sum("atlas.call.attempts")
+        .events(ends)
+        .measurement("attempts")
+        .tags(["provider"])
+        .description("Attempts at calls.");
+    [total, duration, errors, calls, attempts]
 }
 
 fn status_class(event: &Event<'_>) -> &'static str {

@@ -28,7 +28,7 @@ pub(crate) fn metrics(parts: &Parts) -> Vec<Metric> {
         .into_iter()
         // Every stub server is on this machine, at a port of the day.
         .chain(radiosonde_hyper_client::metrics().without_tags(["scheme", "host", "port"]))
-        .chain(pool_metrics([&parts.client, &parts.server_client]))
+        .chain(pool_metrics([&parts.deployer_client, &parts.client, &parts.server_client]))
         .chain(radiosonde_pool::metrics([parts.repo.watcher()]))
         .chain(radiosonde_jobs::metrics())
         .chain(runtime_metrics([("main", Handle::current())]))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
+use radiosonde_hyper_client::Error;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -12,9 +13,12 @@ use tokio::time::timeout;
 use super::pace::panic_on;
 use super::{HERD_MEMBER, Pace, rng};
 use crate::app::deploys::deploy;
+use crate::app::http;
 use crate::app::logs::{FetchError, Logs};
+use crate::app::parts::DEPLOYER_CLIENT;
 use crate::app::providers::Provider;
-use crate::app::tokens::{Acquired, Tokens};
+use crate::app::tokens::{Acquired, Token, Tokens};
+use crate::chaos::services;
 use crate::world::children::APP_PREFIX;
 use crate::world::tally::Tally;
 
@@ -99,11 +103,33 @@ impl Deployer {
                 let provider = &deployer.providers[rng.usize(..deployer.providers.len())];
                 let api = ["management", "runtime", "graphql"][rng.usize(..3)];
                 let methods = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
-                // The event says how it went; this caller has nothing to add.
-                let _ = provider.call(api, &methods[rng.usize(..4)]).await;
+                let attempts = provider.call(api, &methods[rng.usize(..4)]).await;
+                deployer.count_call(&provider.name, &attempts);
             }
         };
         pace.turns(48, 500.0, call).await;
+    }
+
+    fn count_call(&self, provider: &str, attempts: &[Result<u16, Error>]) {
+        let outcome = |attempt: &Result<u16, Error>| match attempt {
+            Ok(status) => format!("{}xx", status / 100),
+            Err(error) => error.kind().to_string(),
+        };
+        for error in attempts.iter().filter_map(|attempt| attempt.as_ref().err()) {
+            let labels = [("provider", provider), ("error", error.kind().as_str())];
+            self.tally.add("atlas_transport_errors", &labels, 1);
+            self.count_client_error(error.kind().as_str());
+            services::unanswered(&self.tally, error.kind());
+        }
+        self.tally.add("atlas_call_attempts", &[("provider", provider)], attempts.len() as u64);
+        let outcome = attempts.last().map(outcome).unwrap_or_default();
+        let labels = [("provider", provider), ("outcome", &outcome)];
+        self.tally.add("atlas_call_total", &labels, 1);
+    }
+
+    fn count_client_error(&self, error: &str) {
+        let labels = [("name", DEPLOYER_CLIENT), ("error", error)];
+        self.tally.add("http_client_errors_total", &labels, 1);
     }
 
     /// W4: logs are read, again with a new token when the old one was refused, and not for longer than one can wait.
@@ -117,13 +143,29 @@ impl Deployer {
 
     async fn fetch_log(&self, app: &str) {
         let Some(token) = self.token(app).await.token else { return };
-        let fetched = timeout(PATIENCE, self.logs.fetch(app, &token)).await;
-        if matches!(fetched, Ok(Err(FetchError::Refused(401)))) {
+        if self.fetch_page(app, &token).await == Some(401) {
             self.tokens.invalidate(app, &token).await;
             let Some(token) = self.token(app).await.token else { return };
             // Twice refused, hung up on or kept waiting, this reader gives up; the event says which it was.
-            let _ = timeout(PATIENCE, self.logs.fetch(app, &token)).await;
+            self.fetch_page(app, &token).await;
         }
+    }
+
+    /// The status of a refusal, if it was refused. The provider counts what it is asked for, and the reader what came to nothing.
+    async fn fetch_page(&self, app: &str, token: &Token) -> Option<u16> {
+        match timeout(PATIENCE, self.logs.fetch(app, token)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(FetchError::Refused(status))) => return Some(status),
+            Ok(Err(FetchError::Transport(error))) => {
+                self.count_client_error(error.kind().as_str());
+                if !http::is_sent(&error) {
+                    self.tally.add("atlas_logs_fetch_started", &[], 1);
+                    self.tally.add("atlas_logs_fetch_exceptions", &[("kind", "error")], 1);
+                }
+            }
+            Err(_) => self.count_client_error("cancelled"),
+        }
+        None
     }
 
     /// W5: twelve deploys, of which some fail and one hangs.
