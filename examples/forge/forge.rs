@@ -24,11 +24,13 @@ use crate::app::storage::Storage;
 use crate::app::token_chain::Chain;
 use crate::app::tokens::{Token, Tokens};
 use crate::app::tuist;
+use crate::chaos::Chaos;
 use crate::options::Options;
 use crate::reporters::Reporters;
 use crate::summary;
 use crate::workloads::atlas::{CONFIGURED_APP, Deployer, MANUAL_APP, STORED_APP};
 use crate::workloads::churn::Churn;
+use crate::workloads::memory::{self, Memory};
 use crate::workloads::scrapers::{Scrapes, scrapes};
 use crate::workloads::storage::Uploaders;
 use crate::workloads::tuist::Builders;
@@ -55,6 +57,9 @@ pub(crate) struct World {
     database: Arc<Database>,
     pub(crate) churn: Arc<Churn>,
     pub(crate) scrapes: Arc<Mutex<Scrapes>>,
+    pub(crate) memory: Arc<Mutex<Memory>>,
+    /// `None`: nothing fails but what fails in every run.
+    pub(crate) chaos: Option<Chaos>,
 }
 
 /// Works, and says whether every check held.
@@ -141,6 +146,8 @@ impl World {
             database: database.0,
             churn: Churn::start()?,
             scrapes: Arc::default(),
+            memory: Arc::default(),
+            chaos: options.chaos.then(Chaos::start).transpose()?,
         };
         Ok((world, parts))
     }
@@ -169,6 +176,7 @@ impl World {
         };
         let pollers = database::poll(&repo, &server_client)?;
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
+        let chaos = self.chaos.as_ref().map(|chaos| chaos.workloads(&pace)).unwrap_or_default();
         let workloads = [
             tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
             tokio::spawn(deployer.clone().token_reads(pace.clone())),
@@ -182,9 +190,10 @@ impl World {
             tokio::spawn(builders.refreshes(pace.clone())),
             tokio::spawn(uploaders.removals(pace.clone(), jobs)),
             tokio::spawn(self.churn.clone().come_and_go(pace.clone())),
+            tokio::spawn(memory::watch(self.memory.clone(), pace.clone())),
             tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
         ];
-        for workload in workloads {
+        for workload in workloads.into_iter().chain(chaos) {
             workload.await.unwrap_or_else(panic_on);
         }
         // A poller waits for what it is measuring, and that for this runtime.

@@ -7,6 +7,7 @@ use hyper::Method;
 use prometheus_parse::{HistogramCount, Scrape, Value};
 
 use crate::app::http;
+use crate::chaos::bomb::TEXT_LINE;
 use crate::world::tally::Series;
 
 /// The part of a route that is different in each request, and what stands for it while a page is parsed.
@@ -47,7 +48,8 @@ impl Page {
     /// When the text is not an exposition.
     pub(crate) fn parse(text: String) -> Result<Self, Box<dyn Error + Send + Sync>> {
         // To the parser the labels end with the first `}`, be it that of a route.
-        let scrape = Scrape::parse(text.lines().map(|line| Ok(line.replace(ROUTE_KEY, STAND_IN))))?;
+        let lines = text.lines().filter(|line| !line.starts_with(TEXT_LINE));
+        let scrape = Scrape::parse(lines.map(|line| Ok(line.replace(ROUTE_KEY, STAND_IN))))?;
         let mut page = Self { text, ..Self::default() };
         for sample in scrape.samples {
             let labels = sample.labels.iter();

@@ -20,6 +20,7 @@ pub(crate) use analytics::{Analytics, Goes};
 pub(crate) use spans::{Arrivals, Ends, Spans};
 
 use crate::app::parts::Parts;
+use crate::chaos;
 use crate::definitions::{self, ready_made};
 use crate::options::Options;
 
@@ -47,9 +48,11 @@ impl Reporters {
         parts: &Parts,
         receiver: SocketAddr,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let hostile = if options.chaos { chaos::bomb::metrics() } else { vec![] };
         let prometheus = Prometheus::builder()
             .metrics(definitions::metrics())
             .metrics(ready_made::metrics(parts))
+            .metrics(hostile)
             .listen(format!("127.0.0.1:{}", options.metrics_port))
             .start()
             .map_err(|error| {

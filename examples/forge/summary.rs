@@ -31,6 +31,9 @@ pub(crate) async fn print(
     let preview = reporters.flush();
     world.count_children();
     world.count_what_is_left();
+    if let Some(chaos) = &world.chaos {
+        chaos.count(&world.tally);
+    }
     let documented = catalogue::documented()?;
     let page = Page::fetch(&reporters.metrics_url()).await?;
     print_amounts(out, world, reporters, took)?;
@@ -38,9 +41,17 @@ pub(crate) async fn print(
         print_tally(out, world, &page)?;
     }
     writeln!(out)?;
-    let log = LogFile::read(reporters.log_path())?;
+    let mut log = LogFile::read(reporters.log_path())?;
+    if options.chaos {
+        // What the log says of failures, of which it leaves some out when there are many, has no other side.
+        log.events.retain(|event, _| !event.starts_with("telemetry."));
+    }
     let mut checks = check(world, &page, &log, reporters.spans(), &documented);
     checks.extend(check_receiver(world, reporters, preview.as_deref()));
+    checks.extend(checks::memory_stays(&world.memory.lock().minutes));
+    if let Some(chaos) = &world.chaos {
+        checks.extend(chaos.checks(&page, &world.tally.read()));
+    }
     // Who ends a run early does not see everything fail.
     if options.chaos && took >= options.length {
         checks.extend(check_chaos(world, &page));

@@ -1,8 +1,11 @@
 //! What has to hold at the end of a run, each check a function of what the world counted and what the sinks hold.
 
+mod bomb;
 mod catalogue;
 mod churn;
+mod handlers;
 mod injected;
+mod memory;
 mod phases;
 mod scrapes;
 mod series_limit;
@@ -17,9 +20,12 @@ use crate::page::Page;
 use crate::world::children::Issued;
 use crate::world::tally::Series;
 
+pub(crate) use bomb::{bomb_is_contained, hostile_numbers_are_skipped, hostile_texts_are_shown};
 pub(crate) use catalogue::documented_metrics_are_shown;
 pub(crate) use churn::handlers_come_and_go;
+pub(crate) use handlers::bad_handlers_hurt_themselves_alone;
 pub(crate) use injected::every_failure_was_injected;
+pub(crate) use memory::memory_stays;
 pub(crate) use phases::phases_fit;
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
@@ -98,12 +104,14 @@ pub(crate) fn histograms_are_whole(page: &Page) -> Check {
     }
 }
 
-/// No metric has skipped an event, and none but the storage's, whose tags have no end, had to lump series together.
+/// No metric has skipped an event, and none but the storage's, whose tags have no end, had to lump series together. What the bomb
+/// does to its own metrics is looked at by [`bomb_is_contained`] and those with it.
 pub(crate) fn nothing_skipped(page: &Page) -> Check {
     let lost = ["radiosonde_metrics_skipped_total", "radiosonde_metrics_overflowed_total"];
-    let is_storage = |metric: &String| metric.starts_with("tuist.storage.");
     let is_meant = |series: &Series| {
-        series.metric == lost[1] && series.labels.get("metric").is_some_and(is_storage)
+        let metric = series.labels.get("metric").map_or("", String::as_str);
+        metric.starts_with("forge.bomb.")
+            || series.metric == lost[1] && metric.starts_with("tuist.storage.")
     };
     let lost = page.totals.iter().filter(|(series, number)| {
         lost.contains(&series.metric.as_str()) && **number != 0.0 && !is_meant(series)

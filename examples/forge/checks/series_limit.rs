@@ -6,7 +6,7 @@ use super::{Check, is_ours};
 use crate::page::Page;
 use crate::world::tally::Series;
 
-const OVERFLOW: &str = "otel_metric_overflow";
+pub(super) const OVERFLOW: &str = "otel_metric_overflow";
 
 fn is_overflow(series: &Series) -> bool {
     series.labels.contains_key(OVERFLOW)

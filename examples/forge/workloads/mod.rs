@@ -5,6 +5,7 @@
 pub(crate) mod atlas;
 pub(crate) mod churn;
 pub(crate) mod database;
+pub(crate) mod memory;
 mod pace;
 pub(crate) mod scrapers;
 pub(crate) mod storage;

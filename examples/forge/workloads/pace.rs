@@ -25,6 +25,11 @@ impl Pace {
         Self { started: Instant::now(), length, stop }
     }
 
+    /// From beginning to end, unless somebody says stop.
+    pub(crate) fn length(&self) -> Duration {
+        self.length
+    }
+
     /// Takes turns 0, 1, 2 … at this rate, with as many at once as there are tasks. A turn that has begun is finished.
     pub(crate) async fn turns<T, F>(&self, tasks: usize, per_second: f64, turn: T)
     where
