@@ -1,7 +1,8 @@
 //! The [`Fields`] type: the measurements or the metadata of an event.
 
+use std::array;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use smallvec::SmallVec;
 
@@ -22,18 +23,25 @@ pub struct Fields<'a> {
 /// Fields that others lie over.
 pub(crate) struct Under<'a> {
     fields: Fields<'a>,
-    /// Where each key is in those others and these. Found when somebody asks for it, for all handlers of the event.
-    order: OnceLock<Option<Order>>,
+    order: Order,
 }
 
-/// Where the fields of several layers are that nothing lies over, the lowest layer first: how many layers down, and where in that one.
-struct Order {
-    places: [(u8, u8); ORDERED],
-    count: usize,
-}
+/// Where the fields of several layers are that nothing lies over, the lowest layer first. Found when somebody asks for it, for all handlers of
+/// the event, and again by each of several threads that ask at once: they find the same.
+///
+/// A byte for each field: how many layers down it is, and where in that one. In one word, because making it is a part of every span, and
+/// asking for it is not.
+struct Order([AtomicU64; ORDERED / 8]);
 
 /// So many fields are ordered; more are rare.
 const ORDERED: usize = 16;
+
+/// Nobody has asked yet. Of eight fields at most one is the first of the uppermost layer.
+const UNKNOWN: u64 = 0;
+/// The byte of no field.
+const NOWHERE: u8 = u8::MAX;
+/// So many fields of a layer have a place.
+const INDICES: usize = 32;
 
 #[derive(Clone, Copy)]
 enum Layer<'a> {
@@ -295,46 +303,67 @@ impl<'a> Fields<'a> {
 impl<'a> Under<'a> {
     #[inline(always)]
     pub(crate) fn new(fields: Fields<'a>) -> Self {
-        Self { fields, order: OnceLock::new() }
+        Self { fields, order: Order([const { AtomicU64::new(UNKNOWN) }; _]) }
     }
 
     /// The field at a position of all: of these, and those that lie over them.
     #[inline]
     fn field(&self, all: &Fields<'a>, position: usize) -> Option<(&'static str, Value<'a>)> {
-        let order = self.order.get_or_init(|| Order::of(all)).as_ref()?;
-        let &(depth, index) = order.places[..order.count].get(position)?;
+        let place = self.order.place(all, position)?;
         let mut fields = all;
-        for _ in 0..depth {
+        for _ in 0..place / INDICES {
             fields = &fields.under?.fields;
         }
-        fields.layer.field(index.into())
+        fields.layer.field(place % INDICES)
     }
 }
 
 impl Order {
-    /// `None` where there are too many.
+    #[inline]
+    fn place(&self, all: &Fields<'_>, position: usize) -> Option<usize> {
+        let word = self.0.get(position / 8)?;
+        let places = match word.load(Relaxed) {
+            UNKNOWN => self.find(all)[position / 8],
+            places => places,
+        };
+        let place = places.to_le_bytes()[position % 8];
+        (place != NOWHERE).then_some(place.into())
+    }
+
     #[inline(never)]
-    fn of(fields: &Fields<'_>) -> Option<Self> {
-        let mut layers = SmallVec::<[&Layer<'_>; 4]>::new();
-        let mut next = Some(fields);
-        while let Some(fields) = next {
-            layers.push(&fields.layer);
-            next = fields.under.map(|under| &under.fields);
+    fn find(&self, all: &Fields<'_>) -> [u64; ORDERED / 8] {
+        let places = places(all).unwrap_or([NOWHERE; ORDERED]);
+        let found = array::from_fn(|word| {
+            u64::from_le_bytes(array::from_fn(|byte| places[8 * word + byte]))
+        });
+        for (known, found) in self.0.iter().zip(found) {
+            known.store(found, Relaxed);
         }
-        let mut order = Self { places: [(0, 0); ORDERED], count: 0 };
-        for (depth, layer) in layers.iter().enumerate().rev() {
-            for index in 0..layer.len() {
-                let key = layer.key(index);
-                let is_hidden = |key| layers[..depth].iter().any(|above| above.has(key));
-                if !layer.overrides(index, key) && !is_hidden(key) {
-                    let place = (u8::try_from(depth).ok()?, u8::try_from(index).ok()?);
-                    *order.places.get_mut(order.count)? = place;
-                    order.count += 1;
-                }
+        found
+    }
+}
+
+/// `None` where there are too many.
+fn places(fields: &Fields<'_>) -> Option<[u8; ORDERED]> {
+    let mut layers = SmallVec::<[&Layer<'_>; 4]>::new();
+    let mut next = Some(fields);
+    while let Some(fields) = next {
+        layers.push(&fields.layer);
+        next = fields.under.map(|under| &under.fields);
+    }
+    let mut places = [NOWHERE; ORDERED];
+    let mut free = places.iter_mut();
+    for (depth, layer) in layers.iter().enumerate().rev() {
+        for index in 0..layer.len() {
+            let key = layer.key(index);
+            let is_hidden = |key| layers[..depth].iter().any(|above| above.has(key));
+            if !layer.overrides(index, key) && !is_hidden(key) {
+                let place = u8::try_from(depth * INDICES + index).ok()?;
+                *free.next()? = Some(place).filter(|&place| index < INDICES && place != NOWHERE)?;
             }
         }
-        Some(order)
     }
+    Some(places)
 }
 
 impl<'f> IntoIterator for &'f Fields<'_> {

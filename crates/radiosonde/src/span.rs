@@ -309,11 +309,12 @@ impl<'a> Span<'a> {
         given: Option<usize>,
         metadata: [Field<'a>; N],
     ) -> Self {
+        let started = clock::monotonic_time();
         let context = match given.and_then(|index| metadata.get(index)) {
             None | Some((_, Value::Null)) => SpanContext::generate(),
             Some(&(_, value)) => SpanContext::given(value),
         };
-        Self::begin(source, parent, context, &metadata)
+        Self::begin(source, started, parent, context, &metadata)
     }
 
     /// Starts a span whose context is made already, and not among the fields.
@@ -325,18 +326,19 @@ impl<'a> Span<'a> {
         context: Option<SpanContext>,
         metadata: [Field<'a>; N],
     ) -> Self {
+        let started = clock::monotonic_time();
         let context = context.unwrap_or_else(SpanContext::generate);
-        Self::begin(source, parent, context, &metadata)
+        Self::begin(source, started, parent, context, &metadata)
     }
 
     #[inline(always)]
     fn begin<const N: usize>(
         source: Source,
+        started: u64,
         parent: Option<SpanContext>,
         context: SpanContext,
         metadata: &[Field<'a>; N],
     ) -> Self {
-        let started = clock::monotonic_time();
         let parent = parent.or_else(SpanContext::current);
         let times = [
             ("monotonic_time", Value::U64(started)),
