@@ -89,6 +89,12 @@ struct Recorded {
     metadata: SmallVec<[(&'static str, OwnedValue); 4]>,
 }
 
+impl Recorded {
+    #[cold]
+    #[inline(never)]
+    fn discard(self) {}
+}
+
 type Field<'a> = (&'static str, Value<'a>);
 
 /// What a span was started with.
@@ -101,6 +107,7 @@ struct Given<'a> {
 #[repr(usize)]
 enum Room<'a> {
     Two([Field<'a>; 2]),
+    Three([Field<'a>; 3]),
     Four([Field<'a>; 4]),
     Eight([Field<'a>; 8]),
     More(Box<[Field<'a>]>),
@@ -175,7 +182,8 @@ impl<'a> Given<'a> {
     fn new<const N: usize>(fields: &[Field<'a>; N]) -> Self {
         let room = match N {
             0..=2 => Room::Two(filled(fields)),
-            3..=4 => Room::Four(filled(fields)),
+            3 => Room::Three(filled(fields)),
+            4 => Room::Four(filled(fields)),
             5..=8 => Room::Eight(filled(fields)),
             _ => Room::More(Box::new(*fields)),
         };
@@ -184,8 +192,13 @@ impl<'a> Given<'a> {
 
     #[inline(always)]
     fn fields(&self) -> &[Field<'a>] {
+        // First, so that the others are the same place, of which only the size is looked up.
+        if let Room::More(fields) = &self.room {
+            return fields;
+        }
         let room: &[_] = match &self.room {
             Room::Two(fields) => fields,
+            Room::Three(fields) => fields,
             Room::Four(fields) => fields,
             Room::Eight(fields) => fields,
             Room::More(fields) => fields,
@@ -201,6 +214,16 @@ fn filled<'a, const ROOM: usize>(fields: &[Field<'a>]) -> [Field<'a>; ROOM] {
 }
 
 impl Running<'_> {
+    /// Drops it: here, and not in a function that saves registers for what hardly any span has; and without moving its parts, which are
+    /// large.
+    #[inline(always)]
+    fn discard(self) {
+        let Self { source: _source, context: _context, parent: _parent, given: _given, .. } = self;
+        if let Some(recorded) = self.recorded {
+            recorded.discard();
+        }
+    }
+
     #[inline(never)]
     fn record_metadata(&mut self, key: &'static str, value: OwnedValue) {
         self.recorded.get_or_insert_default().metadata.push((key, value));

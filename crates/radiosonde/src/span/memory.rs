@@ -27,7 +27,7 @@ pub(super) fn keep(running: Box<Running<'_>>) {
     // SAFETY: the pointer is a box's, which nobody has any more, and the value in it is dropped once. What it borrowed is of no
     // account afterwards: memory without a value in it may be for a value of any lifetime, which does not change its layout.
     let memory: Memory<'static> = unsafe {
-        running.drop_in_place();
+        running.read().discard();
         Box::from_raw(running.cast())
     };
     // A thread that is ending keeps none.
