@@ -24,7 +24,7 @@ use crate::app::storage::Storage;
 use crate::app::token_chain::Chain;
 use crate::app::tokens::{Token, Tokens};
 use crate::app::tuist;
-use crate::chaos::Chaos;
+use crate::chaos::{self, Chaos, tokens};
 use crate::options::Options;
 use crate::reporters::Reporters;
 use crate::summary;
@@ -103,6 +103,14 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
     Ok(holds)
 }
 
+/// How long the command line tool may take.
+const TOOL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where the deployer keeps the tokens that it was issued.
+fn token_storage(options: &Options) -> PathBuf {
+    options.directory.join("tokens")
+}
+
 /// Makes the directory, without what an earlier process of the same number has left in it.
 fn make_directory(directory: &Path) -> Result<()> {
     let made = match fs::remove_dir_all(directory) {
@@ -176,7 +184,8 @@ impl World {
         };
         let pollers = database::poll(&repo, &server_client)?;
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
-        let chaos = self.chaos.as_ref().map(|chaos| chaos.workloads(&pace)).unwrap_or_default();
+        let chaos = self.chaos.as_ref();
+        let trouble = chaos.map(|chaos| chaos.workloads(&deployer, token_storage(options), &pace));
         let workloads = [
             tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
             tokio::spawn(deployer.clone().token_reads(pace.clone())),
@@ -193,7 +202,7 @@ impl World {
             tokio::spawn(memory::watch(self.memory.clone(), pace.clone())),
             tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
         ];
-        for workload in workloads.into_iter().chain(chaos) {
+        for workload in workloads.into_iter().chain(trouble.unwrap_or_default()) {
             workload.await.unwrap_or_else(panic_on);
         }
         // A poller waits for what it is measuring, and that for this runtime.
@@ -242,7 +251,7 @@ impl World {
     }
 
     fn token_chain(&self, options: &Options, lifetime: Duration, cli: PathBuf) -> Result<Chain> {
-        let storage = options.directory.join("tokens");
+        let storage = token_storage(options);
         let token = |app: &str| format!("{}-{app}", canaries::TOKEN);
         let tomorrow = SystemTime::now().duration_since(UNIX_EPOCH)? + Duration::from_secs(86_400);
         fs::write(
@@ -261,18 +270,25 @@ impl World {
             storage,
             config: entered(CONFIGURED_APP),
             cli: (cli, arguments),
-            manual: entered(MANUAL_APP),
+            cli_timeout: if options.chaos { tokens::TOOL_TIMEOUT } else { TOOL_TIMEOUT },
+            manual: [MANUAL_APP, tokens::RENEWED_APP].into_iter().flat_map(entered).collect(),
         })
     }
 
     /// Adds what the children wrote down to what the servers counted.
     pub(crate) fn count_children(&self) {
-        let deploys = children::read_deploys(&self.deploy_ledger);
-        for (lines, result) in deploys {
+        for (lines, result) in children::read_deploys(&self.deploy_ledger) {
+            chaos::deploys::wrote(&self.tally, lines, &result);
             self.tally.add("atlas_deploy_lines", &[], lines);
             self.tally.add("atlas_deploy_exit_total", &[("result", &result)], 1);
             canaries::planted(&self.tally, canaries::DEPLOY_BEARER, lines.div_ceil(6));
         }
+        for failure in children::read_failures(&self.cli_ledger) {
+            chaos::injected(&self.tally, &failure);
+        }
+        let said = children::read_endless(&self.deploy_ledger);
+        self.tally.add(chaos::deploys::SAID, &[], said);
+        canaries::planted(&self.tally, canaries::DEPLOY_BEARER, said);
         let issued = children::read_issued(&self.cli_ledger).len() as u64;
         canaries::planted(&self.tally, canaries::TOKEN, issued);
     }

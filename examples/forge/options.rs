@@ -60,6 +60,10 @@ pub(crate) struct DeployOptions {
     pub(crate) lines: u64,
     /// `None`: hangs when all is printed.
     pub(crate) exit_code: Option<u8>,
+    /// Whether it prints for ever.
+    pub(crate) endless: bool,
+    /// Whether its last line is very long, and not ended.
+    pub(crate) unfinished: bool,
 }
 
 /// Reads the command line.
@@ -116,6 +120,8 @@ fn parse_deploy(parser: &mut lexopt::Parser) -> Result<DeployOptions, lexopt::Er
         match argument {
             Long("ledger") => options.ledger = parser.value()?.into(),
             Long("lines") => options.lines = parser.value()?.parse()?,
+            Long("endless") => options.endless = true,
+            Long("unfinished") => options.unfinished = true,
             Long("exit-code") => options.exit_code = Some(parser.value()?.parse()?),
             _ => return Err(argument.unexpected()),
         }

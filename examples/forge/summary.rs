@@ -5,7 +5,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::chaos;
+use crate::chaos::{self, tokens};
 use crate::checks::{self, Check};
 use crate::definitions::catalogue::{self, Documented};
 use crate::forge::World;
@@ -46,7 +46,8 @@ pub(crate) async fn print(
         // What the log says of failures, of which it leaves some out when there are many, has no other side.
         log.events.retain(|event, _| !event.starts_with("telemetry."));
     }
-    let mut checks = check(world, &page, &log, reporters.spans(), &documented);
+    let apps = APPS as usize + if options.chaos { tokens::APPS } else { 0 };
+    let mut checks = check(world, &page, &log, reporters.spans(), &documented, apps);
     checks.extend(check_receiver(world, reporters, preview.as_deref()));
     checks.extend(checks::memory_stays(&world.memory.lock().minutes));
     if let Some(chaos) = &world.chaos {
@@ -54,7 +55,7 @@ pub(crate) async fn print(
     }
     // Who ends a run early does not see everything fail.
     if options.chaos && took >= options.length {
-        checks.extend(check_chaos(world, &page));
+        checks.extend(check_chaos(world));
     }
     for check in &checks {
         print_check(out, check)?;
@@ -118,6 +119,7 @@ fn check(
     log: &LogFile,
     spans: &Spans,
     documented: &[Documented],
+    apps: usize,
 ) -> Vec<Check> {
     let tally = world.tally.read();
     let issued = children::read_issued(&world.cli_ledger);
@@ -146,7 +148,7 @@ fn check(
         checks::one_acquisition_per_expiry(
             &issued,
             &world.fly_logs.revoked(),
-            APPS as usize,
+            apps,
             from_cli.map(|(_, counted)| counted).sum(),
         ),
         checks::secrets_were_planted(&tally, &canaries::ALL),
@@ -181,11 +183,12 @@ fn check_receiver(world: &World, reporters: &Reporters, preview: Option<&str>) -
 }
 
 /// What can only be said of a run in chaos.
-fn check_chaos(world: &World, page: &Page) -> Vec<Check> {
+fn check_chaos(world: &World) -> Vec<Check> {
     let tally = world.tally.read();
     vec![
         checks::every_failure_was_injected(&tally, &chaos::FAILURES),
-        checks::failures_are_told(page, &tally),
+        checks::tokens_come_from_what_is_left(&tally, &tokens::SOURCES),
+        checks::endless_deploys_were_heard(&tally),
     ]
 }
 
@@ -208,6 +211,10 @@ fn log_expected(world: &World) -> BTreeMap<String, u64> {
         ("ex_atlas.fly.logs.fetch.start".to_owned(), total("atlas_logs_fetch_started")),
         ("ex_atlas.fly.logs.fetch.stop".to_owned(), total("atlas_logs_fetch_total")),
         ("ex_atlas.fly.logs.fetch.exception".to_owned(), total("atlas_logs_fetch_exceptions")),
+        (
+            "ex_atlas.fly.token.acquire.exception".to_owned(),
+            total("atlas_token_acquire_exceptions"),
+        ),
         ("ex_atlas.fly.deploy.line".to_owned(), total("atlas_deploy_lines")),
         ("ex_atlas.fly.deploy.exit".to_owned(), total("atlas_deploy_exit_total")),
         ("database.query.exception".to_owned(), total("database_query_errors_total")),

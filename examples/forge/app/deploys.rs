@@ -14,7 +14,18 @@ use super::{child, events};
 /// How long a deploy may say nothing.
 const INACTIVITY: Duration = Duration::from_secs(2);
 
-/// Runs the program to its end and says how it ended: `ok`, `timeout`, or `exit_code_` and the code.
+/// How long a deploy may take, whatever it says.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// What became of a deploy.
+pub(crate) struct Deployed {
+    /// How often it said something.
+    pub(crate) lines: u64,
+    /// `ok`, `timeout`, or `exit_code_` and the code.
+    pub(crate) result: String,
+}
+
+/// Runs the program to its end, or until it has said nothing, or gone on, for too long.
 ///
 /// # Errors
 /// When the program cannot be started.
@@ -22,17 +33,18 @@ pub(crate) async fn deploy(
     ticket_id: &str,
     program: &Path,
     arguments: &[String],
-) -> io::Result<String> {
+) -> io::Result<Deployed> {
     let started = Instant::now();
     let mut command = child::command(program, arguments);
     // A deploy that asks something gets no answer, but learns when this program is gone.
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut lines = 0;
+    let line = || {
+        lines += 1;
+        execute!(events::DEPLOY_LINE, { count: 1 }, { ticket_id });
+    };
     let finished = match child.stdout.take() {
-        Some(output) => follow(output, || {
-            execute!(events::DEPLOY_LINE, { count: 1 }, { ticket_id });
-        })
-        .await
-        .is_ok(),
+        Some(output) => follow(output, line).await.is_ok(),
         None => true,
     };
     if !finished {
@@ -41,15 +53,21 @@ pub(crate) async fn deploy(
     let status = child.wait().await?;
     let result = if finished { describe(status) } else { "timeout".to_owned() };
     execute!(events::DEPLOY_EXIT, { duration: started.elapsed() }, { ticket_id, result });
-    Ok(result)
+    Ok(Deployed { lines, result })
 }
 
 /// Calls `line` for every non-empty line: once, however it is cut into chunks, long, or encoded.
-async fn follow(output: impl AsyncRead + Unpin, line: impl Fn()) -> io::Result<()> {
+async fn follow(output: impl AsyncRead + Unpin, mut line: impl FnMut()) -> io::Result<()> {
+    let deadline = Instant::now() + LIMIT;
     let mut output = BufReader::new(output);
     let mut empty = true;
     loop {
-        let chunk = timeout(INACTIVITY, output.fill_buf()).await??;
+        // Output that is always there never waits for the clock.
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let chunk = timeout(left.min(INACTIVITY), output.fill_buf()).await??;
         let length = chunk.len();
         for &byte in chunk {
             if byte == b'\n' && !empty {

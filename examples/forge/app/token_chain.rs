@@ -9,9 +9,6 @@ use tokio::time::timeout;
 use super::child;
 use super::tokens::Token;
 
-/// How long the command line tool may take.
-const CLI_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// The places that are asked, in this order.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -20,6 +17,8 @@ pub(crate) struct Chain {
     pub(crate) config: HashMap<String, Token>,
     /// Program and arguments; `--app <name>` is added. Apps that it knows nothing of it refuses.
     pub(crate) cli: (PathBuf, Vec<String>),
+    /// How long the command line tool may take.
+    pub(crate) cli_timeout: Duration,
     pub(crate) manual: HashMap<String, Token>,
 }
 
@@ -70,7 +69,7 @@ impl Chain {
         let (program, arguments) = &self.cli;
         let mut command = child::command(program, arguments);
         command.args(["--app", app]);
-        let output = timeout(CLI_TIMEOUT, command.output()).await.ok()?.ok()?;
+        let output = timeout(self.cli_timeout, command.output()).await.ok()?.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }

@@ -4,6 +4,7 @@
 //! chain (storage, config, command line tool, manual), the others find what the first has put there.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 use radiosonde::span;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 
 use super::events;
 use super::token_chain::{Chain, Found};
@@ -59,7 +61,7 @@ enum Message {
 
 pub(crate) struct Tokens {
     cache: Arc<Cache>,
-    actors: Mutex<HashMap<String, mpsc::Sender<Message>>>,
+    actors: Mutex<HashMap<String, (mpsc::Sender<Message>, AbortHandle)>>,
     chain: Arc<Chain>,
 }
 
@@ -69,16 +71,32 @@ impl Tokens {
     }
 
     /// The app's token, from the cache or through its actor.
-    pub(crate) async fn get(&self, app: &str) -> Acquired {
+    ///
+    /// # Errors
+    /// When the actor is stopped meanwhile.
+    pub(crate) async fn get(&self, app: &str) -> Result<Acquired, ActorStopped> {
         let mut span = span!(events::TOKEN_ACQUIRE, { app });
         let acquired = match self.cache.get(app) {
-            Some(token) => Acquired { token: Some(token), source: "ets", acquirer: "facade" },
-            None => self.ask_actor(app).await,
+            Some(token) => Ok(Acquired { token: Some(token), source: "ets", acquirer: "facade" }),
+            None => self.ask_actor(app).await.ok_or(ActorStopped),
         };
-        span.metadata("source", acquired.source);
-        span.metadata("acquirer", acquired.acquirer);
-        span.stop();
+        match &acquired {
+            Ok(acquired) => {
+                span.metadata("source", acquired.source);
+                span.metadata("acquirer", acquired.acquirer);
+                span.stop();
+            }
+            Err(error) => span.error(error),
+        }
         acquired
+    }
+
+    /// Stops the app's actor, whatever it is doing, as an operator would. Those who wait for it hear of that, and the next to ask
+    /// gets another. What is in the cache stays there.
+    pub(crate) fn stop(&self, app: &str) {
+        if let Some((_, running)) = self.actors.lock().remove(app) {
+            running.abort();
+        }
     }
 
     /// Forgets the token, unless a newer one has taken its place.
@@ -86,33 +104,42 @@ impl Tokens {
         let (done, when_done) = oneshot::channel();
         let message = Message::Invalidate(token.clone(), done);
         if self.actor(app).send(message).await.is_ok() {
-            // An error means that the actor is gone, and its cache entry with it.
+            // An error means that the actor was stopped; the token is refused again, then, and forgotten the next time.
             let _ = when_done.await;
         }
     }
 
-    async fn ask_actor(&self, app: &str) -> Acquired {
-        let nothing = Acquired { token: None, source: "none", acquirer: "app_server" };
+    async fn ask_actor(&self, app: &str) -> Option<Acquired> {
         let (reply, answer) = oneshot::channel();
-        if self.actor(app).send(Message::Acquire(reply)).await.is_err() {
-            return nothing;
-        }
-        answer.await.unwrap_or(nothing)
+        self.actor(app).send(Message::Acquire(reply)).await.ok()?;
+        answer.await.ok()
     }
 
     fn actor(&self, app: &str) -> mpsc::Sender<Message> {
         let mut actors = self.actors.lock();
-        if let Some(actor) = actors.get(app) {
+        if let Some((actor, _)) = actors.get(app).filter(|(actor, _)| !actor.is_closed()) {
             return actor.clone();
         }
         let (actor, mailbox) = mpsc::channel(64);
         let worker =
             Actor { app: app.into(), cache: self.cache.clone(), chain: self.chain.clone() };
-        tokio::spawn(worker.run(mailbox));
-        actors.insert(app.to_owned(), actor.clone());
+        let running = tokio::spawn(worker.run(mailbox)).abort_handle();
+        actors.insert(app.to_owned(), (actor.clone(), running));
         actor
     }
 }
+
+/// Why a call for a token came to nothing.
+#[derive(Debug)]
+pub(crate) struct ActorStopped;
+
+impl fmt::Display for ActorStopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the app's actor was stopped while it was asked")
+    }
+}
+
+impl Error for ActorStopped {}
 
 struct Actor {
     app: String,
@@ -124,6 +151,8 @@ impl Actor {
     async fn run(self, mut mailbox: mpsc::Receiver<Message>) {
         while let Some(message) = mailbox.recv().await {
             match message {
+                // Nobody waits for this any longer.
+                Message::Acquire(reply) if reply.is_closed() => {}
                 // Whoever asked may have gone, which is no reason to stop.
                 Message::Acquire(reply) => {
                     let _ = reply.send(self.acquire().await);

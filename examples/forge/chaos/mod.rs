@@ -4,11 +4,15 @@
 //! them. Whoever injects one says so with [`injected`], and a run in chaos that has left one out does not pass.
 
 pub(crate) mod bomb;
+pub(crate) mod deploys;
 pub(crate) mod handlers;
 pub(crate) mod panics;
 pub(crate) mod services;
+pub(crate) mod tasks;
+pub(crate) mod tokens;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use radiosonde::AttachError;
@@ -16,18 +20,26 @@ use tokio::task::JoinHandle;
 
 use bomb::Bomb;
 use handlers::Handlers;
+use tasks::Errands;
 
 use crate::checks::{self, Check};
 use crate::page::Page;
 use crate::workloads::Pace;
+use crate::workloads::atlas::Deployer;
 use crate::world::tally::{Series, Tally};
 
 /// The metric of the tally that has a series for each failure that was injected.
 pub(crate) const INJECTED: &str = "forge_chaos_injected";
 
 /// All failures, by group.
-pub(crate) const FAILURES: [&[&str]; 3] =
-    [&services::FAILURES, &handlers::FAILURES, &bomb::FAILURES];
+pub(crate) const FAILURES: [&[&str]; 6] = [
+    &services::FAILURES,
+    &tokens::FAILURES,
+    &deploys::FAILURES,
+    &handlers::FAILURES,
+    &tasks::FAILURES,
+    &bomb::FAILURES,
+];
 
 /// Counts a failure where it is injected. The name is one of [`FAILURES`].
 pub(crate) fn injected(tally: &Tally, failure: &str) {
@@ -38,6 +50,7 @@ pub(crate) fn injected(tally: &Tally, failure: &str) {
 pub(crate) struct Chaos {
     handlers: Handlers,
     bomb: Arc<Bomb>,
+    errands: Errands,
 }
 
 impl Chaos {
@@ -47,12 +60,23 @@ impl Chaos {
     /// When a handler is attached already.
     pub(crate) fn start() -> Result<Self, AttachError> {
         panics::silence();
-        Ok(Self { handlers: Handlers::attach()?, bomb: Bomb::attach()? })
+        let (handlers, bomb) = (Handlers::attach()?, Bomb::attach()?);
+        Ok(Self { handlers, bomb, errands: Errands::attach()? })
     }
 
-    /// What is done beside the workloads.
-    pub(crate) fn workloads(&self, pace: &Pace) -> Vec<JoinHandle<()>> {
-        vec![tokio::spawn(self.bomb.clone().explode(pace.clone()))]
+    /// What is done beside the workloads. The directory is where the deployer stores its tokens.
+    pub(crate) fn workloads(
+        &self,
+        deployer: &Deployer,
+        storage: PathBuf,
+        pace: &Pace,
+    ) -> Vec<JoinHandle<()>> {
+        vec![
+            tokio::spawn(self.bomb.clone().explode(pace.clone())),
+            tokio::spawn(tokens::ask(deployer.clone(), storage, pace.clone())),
+            tokio::spawn(deploys::start(deployer.clone(), pace.clone())),
+            tokio::spawn(tasks::run(deployer.clone(), pace.clone())),
+        ]
     }
 
     /// Says how often each failure was injected, now that all is quiet.
@@ -71,6 +95,8 @@ impl Chaos {
             checks::bomb_is_contained(page, &bomb),
             checks::hostile_texts_are_shown(page, &bomb),
             checks::hostile_numbers_are_skipped(page, &bomb),
+            checks::failures_are_told(page, tally),
+            checks::cut_off_futures_end(&self.errands.ends(), page, tally),
         ]
     }
 }

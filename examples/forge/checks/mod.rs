@@ -3,6 +3,8 @@
 mod bomb;
 mod catalogue;
 mod churn;
+mod deploys;
+mod errands;
 mod handlers;
 mod injected;
 mod memory;
@@ -11,6 +13,7 @@ mod scrapes;
 mod series_limit;
 mod services;
 mod spans;
+mod tokens;
 mod usage_ping;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -23,6 +26,8 @@ use crate::world::tally::Series;
 pub(crate) use bomb::{bomb_is_contained, hostile_numbers_are_skipped, hostile_texts_are_shown};
 pub(crate) use catalogue::documented_metrics_are_shown;
 pub(crate) use churn::handlers_come_and_go;
+pub(crate) use deploys::endless_deploys_were_heard;
+pub(crate) use errands::cut_off_futures_end;
 pub(crate) use handlers::bad_handlers_hurt_themselves_alone;
 pub(crate) use injected::every_failure_was_injected;
 pub(crate) use memory::memory_stays;
@@ -31,6 +36,7 @@ pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
 pub(crate) use services::failures_are_told;
 pub(crate) use spans::{requests_keep_their_trace, spans_balance, tasks_end};
+pub(crate) use tokens::tokens_come_from_what_is_left;
 pub(crate) use usage_ping::{report_equals_tally, report_is_its_preview};
 
 /// One thing that has to hold. It does if there are no failures.

@@ -142,10 +142,12 @@ impl Deployer {
     }
 
     async fn fetch_log(&self, app: &str) {
-        let Some(token) = self.token(app).await.token else { return };
+        let Some(token) = self.token(app).await.and_then(|acquired| acquired.token) else { return };
         if self.fetch_page(app, &token).await == Some(401) {
             self.tokens.invalidate(app, &token).await;
-            let Some(token) = self.token(app).await.token else { return };
+            let Some(token) = self.token(app).await.and_then(|acquired| acquired.token) else {
+                return;
+            };
             // Twice refused, hung up on or kept waiting, this reader gives up; the event says which it was.
             self.fetch_page(app, &token).await;
         }
@@ -195,12 +197,18 @@ impl Deployer {
         }
     }
 
-    async fn token(&self, app: &str) -> Acquired {
-        let acquired = self.tokens.get(app).await;
-        let labels = [("source", acquired.source), ("acquirer", acquired.acquirer)];
+    /// Asks for a token, and counts what it is given.
+    pub(crate) async fn token(&self, app: &str) -> Option<Acquired> {
+        let acquired = self.tokens.get(app).await.ok();
         self.tally.add("atlas_token_acquire_started", &[], 1);
-        self.tally.add("atlas_token_acquire_total", &labels, 1);
-        self.tally.add("atlas_token_acquire_duration_milliseconds_count", &labels, 1);
+        match &acquired {
+            Some(Acquired { source, acquirer, .. }) => {
+                let labels = [("source", *source), ("acquirer", *acquirer)];
+                self.tally.add("atlas_token_acquire_total", &labels, 1);
+                self.tally.add("atlas_token_acquire_duration_milliseconds_count", &labels, 1);
+            }
+            None => self.tally.add("atlas_token_acquire_exceptions", &[("kind", "error")], 1),
+        }
         acquired
     }
 }

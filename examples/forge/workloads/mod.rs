@@ -16,6 +16,8 @@ pub(crate) use pace::{Pace, panic_on};
 use fastrand::Rng;
 use radiosonde_tokio::TaskKind;
 
+use crate::chaos::tasks::ERRAND;
+
 /// Those who take the turns of a workload.
 static TURNS: TaskKind = TaskKind::new("forge.turns");
 /// One of those who want a token at the same moment.
@@ -24,7 +26,7 @@ static HERD_MEMBER: TaskKind = TaskKind::new("forge.herd_member");
 static DATABASE_CLIENT: TaskKind = TaskKind::new("forge.database_client");
 
 /// The kinds of tasks that are told apart.
-pub(crate) const TASKS: [&TaskKind; 3] = [&TURNS, &HERD_MEMBER, &DATABASE_CLIENT];
+pub(crate) const TASKS: [&TaskKind; 4] = [&TURNS, &HERD_MEMBER, &DATABASE_CLIENT, &ERRAND];
 
 /// The randomness of one turn of one workload, so that it is the same whoever takes the turn, and when.
 pub(crate) fn rng(seed: u64, workload: u64, turn: u64) -> Rng {

@@ -2,15 +2,21 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::canaries;
+use crate::chaos::tokens;
 use crate::options::{CliOptions, DeployOptions};
 
 /// The command line tool knows apps whose names start with this.
 pub(crate) const APP_PREFIX: &str = "atlas-";
+
+/// Of apps whose names start with this it prints nothing.
+pub(crate) const SILENT_PREFIX: &str = "silent-";
+/// Apps whose names start with this it takes for ever to find.
+pub(crate) const HANGING_PREFIX: &str = "hanging-";
 
 /// Stands for the provider's command line tool: prints a new token and its expiry, or refuses with exit code 1.
 ///
@@ -19,7 +25,17 @@ pub(crate) const APP_PREFIX: &str = "atlas-";
 pub(crate) fn cli(options: &CliOptions) -> io::Result<u8> {
     let CliOptions { app, ledger, lifetime, delay } = options;
     sleep(*delay);
+    let fails = |failure: &str| append(&failures_of(ledger), &format!("{failure}\n"));
+    if app.starts_with(SILENT_PREFIX) {
+        fails(tokens::TOOL_SILENT)?;
+        return Ok(0);
+    }
+    if app.starts_with(HANGING_PREFIX) {
+        fails(tokens::TOOL_HANGS)?;
+        sleep(FOR_EVER);
+    }
     if !app.starts_with(APP_PREFIX) {
+        fails(tokens::TOOL_REFUSES)?;
         return Ok(1);
     }
     let issued = since_1970(SystemTime::now());
@@ -35,8 +51,11 @@ pub(crate) fn cli(options: &CliOptions) -> io::Result<u8> {
 /// # Errors
 /// When the ledger or the output cannot be written.
 pub(crate) fn deploy(options: &DeployOptions) -> io::Result<u8> {
-    let DeployOptions { ledger, lines, exit_code } = options;
+    let DeployOptions { ledger, lines, exit_code, endless, unfinished } = options;
     let mut output = io::stdout().lock();
+    if *endless {
+        return print_for_ever(&mut output, ledger);
+    }
     for line in 0..*lines {
         match line % 6 {
             0 => writeln!(
@@ -55,7 +74,14 @@ pub(crate) fn deploy(options: &DeployOptions) -> io::Result<u8> {
             _ => writeln!(output, "ok {line}\r")?,
         }
     }
+    if *unfinished {
+        // Cut where chunks end in the middle of a character.
+        for _ in 0..(1 << 20) / "→".len() {
+            output.write_all("→".as_bytes())?;
+        }
+    }
     output.flush()?;
+    let lines = lines + u64::from(*unfinished);
     let result = match exit_code {
         Some(0) => "ok".to_owned(),
         Some(code) => format!("exit_code_{code}"),
@@ -67,6 +93,30 @@ pub(crate) fn deploy(options: &DeployOptions) -> io::Result<u8> {
         io::copy(&mut io::stdin(), &mut io::sink())?;
     }
     Ok(exit_code.unwrap_or(0))
+}
+
+/// Longer than anybody waits, so that none is left when its parent was killed.
+const FOR_EVER: Duration = Duration::from_secs(60);
+
+/// Every line is in the ledger before it is printed, as this child writes nothing down when it is killed.
+fn print_for_ever(output: &mut impl Write, ledger: &Path) -> io::Result<u8> {
+    let started = Instant::now();
+    while started.elapsed() < FOR_EVER {
+        append(&endless(ledger), "line\n")?;
+        writeln!(output, "still going: Authorization: Bearer {}", canaries::DEPLOY_BEARER)?;
+        output.flush()?;
+        sleep(Duration::from_millis(5));
+    }
+    Ok(0)
+}
+
+/// The lines that were printed by deploys which never came to an end.
+pub(crate) fn read_endless(ledger: &Path) -> u64 {
+    fs::read_to_string(endless(ledger)).unwrap_or_default().lines().count() as u64
+}
+
+fn endless(ledger: &Path) -> PathBuf {
+    ledger.with_extension("endless")
 }
 
 /// One line of the command line tool's ledger. Times are nanoseconds since 1970.
@@ -90,6 +140,16 @@ pub(crate) fn read_issued(ledger: &Path) -> Vec<Issued> {
         })
     };
     fs::read_to_string(ledger).unwrap_or_default().lines().filter_map(parse).collect()
+}
+
+/// Each time that the command line tool issued nothing: how it did that.
+pub(crate) fn read_failures(ledger: &Path) -> Vec<String> {
+    let failures = fs::read_to_string(failures_of(ledger)).unwrap_or_default();
+    failures.lines().map(ToOwned::to_owned).collect()
+}
+
+fn failures_of(ledger: &Path) -> PathBuf {
+    ledger.with_extension("failures")
 }
 
 /// The lines and the result of every deploy.
