@@ -104,6 +104,7 @@ step_examples() {
 
 step_forge() {
     cargo run --release --locked --example forge -- --seconds 10 --metrics-port 0
+    cargo run --release --locked --example forge -- --chaos --seconds 10 --metrics-port 0
     # Who does not want to be tracked: nothing connects to what receives.
     DO_NOT_TRACK=1 cargo run --release --locked --example forge -- --seconds 2 --metrics-port 0
 }

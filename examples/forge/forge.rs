@@ -129,7 +129,7 @@ fn make_directory(directory: &Path) -> Result<()> {
 impl World {
     async fn start(options: &Options, receiver: Arc<Receiver>) -> Result<(Self, Parts)> {
         let tally = Arc::new(Tally::default());
-        let fly_logs = Arc::new(FlyLogs::new(tally.clone()));
+        let fly_logs = Arc::new(FlyLogs::new(tally.clone(), options.chaos));
         let mut started = Vec::new();
         for (number, name) in providers::NAMES.into_iter().enumerate() {
             let logs = (name == "fly").then(|| fly_logs.clone());
@@ -139,8 +139,8 @@ impl World {
                 providers::start(name, tally.clone(), rng, logs, options.chaos).await?,
             ));
         }
-        let object_store = ObjectStore::start(tally.clone()).await?;
-        let database = Database::start(tally.clone()).await?;
+        let object_store = ObjectStore::start(tally.clone(), options.chaos).await?;
+        let database = Database::start(tally.clone(), options.chaos).await?;
         let parts = Parts::new(database.1);
         let world = Self {
             tally,

@@ -1,4 +1,4 @@
-//! Services that refuse, break off, never answer, or are not there; and the clients that have to wait for them.
+//! Services that refuse, break off, never answer, or are not there.
 
 use radiosonde_hyper_client::ErrorKind;
 
@@ -7,6 +7,13 @@ use crate::world::tally::Tally;
 
 pub(crate) const BREAKS_OFF: &str = "a service closes in the middle of a body";
 pub(crate) const STALLS: &str = "a service never answers";
+
+pub(crate) const STORE_OVERLOADED: &str = "the object store is overloaded";
+pub(crate) const STORE_HANGS_UP: &str = "the object store hangs up";
+pub(crate) const DATABASE_HANGS_UP: &str = "the database hangs up";
+pub(crate) const TOKEN_REVOKED: &str = "a token is revoked";
+pub(crate) const LOGS_HANG_UP: &str = "a log page is hung up on";
+pub(crate) const LOGS_STALL: &str = "a log page is never answered";
 
 const TOO_MANY_REQUESTS: &str = "a service answers 429";
 const INTERNAL_ERROR: &str = "a service answers 500";
@@ -17,7 +24,7 @@ const NO_CONNECTION: &str = "a pool has no connection in time";
 pub(crate) const SILENCE: &str = "a service was waited for in vain";
 
 /// Every failure of this group.
-pub(super) const FAILURES: [&str; 9] = [
+pub(super) const FAILURES: [&str; 15] = [
     TOO_MANY_REQUESTS,
     INTERNAL_ERROR,
     UNAVAILABLE,
@@ -27,6 +34,12 @@ pub(super) const FAILURES: [&str; 9] = [
     REFUSES,
     NO_CONNECTION,
     SILENCE,
+    STORE_OVERLOADED,
+    STORE_HANGS_UP,
+    DATABASE_HANGS_UP,
+    TOKEN_REVOKED,
+    LOGS_HANG_UP,
+    LOGS_STALL,
 ];
 
 /// Counts a refusal, by who refuses.

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::canaries;
 use super::tally::Tally;
+use crate::chaos::{injected, services};
 
 const OPENED: &str = "tuist_repo_pool_db_connection_connected";
 const CLOSED: &str = "tuist_repo_pool_db_connection_disconnected";
@@ -23,6 +24,7 @@ const POOL: (&str, &str) = ("pool", "Tuist.Repo");
 #[derive(Debug)]
 pub(crate) struct Database {
     tally: Arc<Tally>,
+    chaos: bool,
     queries: AtomicU64,
     rows: Mutex<BTreeMap<String, u64>>,
 }
@@ -30,8 +32,12 @@ pub(crate) struct Database {
 impl Database {
     /// # Errors
     /// When no port can be had.
-    pub(crate) async fn start(tally: Arc<Tally>) -> io::Result<(Arc<Self>, SocketAddr)> {
-        let database = Arc::new(Self { tally, queries: AtomicU64::new(0), rows: Mutex::default() });
+    pub(crate) async fn start(
+        tally: Arc<Tally>,
+        chaos: bool,
+    ) -> io::Result<(Arc<Self>, SocketAddr)> {
+        let (queries, rows) = (AtomicU64::new(0), Mutex::default());
+        let database = Arc::new(Self { tally, chaos, queries, rows });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let accepting = database.clone();
@@ -81,7 +87,8 @@ impl Database {
                 canaries::planted(&self.tally, canaries::ROW, 1);
             }
             tokio::time::sleep(Duration::from_millis(1 + number % 12)).await;
-            if number % 150 == 77 {
+            if number % (if self.chaos { 40 } else { 150 }) == 27 {
+                injected(&self.tally, services::DATABASE_HANGS_UP);
                 let [pool, operation] = operation;
                 let labels = [pool, operation, ("error_kind", "connection_lost")];
                 self.tally.add("database_query_errors_total", &labels, 1);

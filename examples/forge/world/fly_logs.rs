@@ -17,17 +17,19 @@ use parking_lot::Mutex;
 use super::canaries;
 use super::server::{HungUp, response};
 use super::tally::{Series, Tally};
+use crate::chaos::{injected, services};
 
 #[derive(Debug)]
 pub(crate) struct FlyLogs {
     tally: Arc<Tally>,
+    chaos: bool,
     requests: AtomicU64,
     revoked: Mutex<HashSet<String>>,
 }
 
 impl FlyLogs {
-    pub(crate) fn new(tally: Arc<Tally>) -> Self {
-        Self { tally, requests: AtomicU64::new(0), revoked: Mutex::default() }
+    pub(crate) fn new(tally: Arc<Tally>, chaos: bool) -> Self {
+        Self { tally, chaos, requests: AtomicU64::new(0), revoked: Mutex::default() }
     }
 
     /// Every token that was refused.
@@ -46,19 +48,23 @@ impl FlyLogs {
         let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")).unwrap_or_default();
 
-        if number % 50 == 25 {
+        let (revokes, hangs_up) = if self.chaos { (20, 17) } else { (50, 61) };
+        if number % revokes == 15 {
+            injected(&self.tally, services::TOKEN_REVOKED);
             self.revoked.lock().insert(token.to_owned());
         }
         if !token.starts_with(canaries::TOKEN) || self.revoked.lock().contains(token) {
             self.count_end("http_401");
             return Ok(response(401, "{}"));
         }
-        if number % 61 == 30 {
+        if number % hangs_up == 10 {
+            injected(&self.tally, services::LOGS_HANG_UP);
             let failed = Series::new("atlas_logs_fetch_exceptions", &[("kind", "error")]);
             self.tally.hung_up(request, vec![failed]);
             return Err(HungUp);
         }
         if number % 97 == 20 {
+            injected(&self.tally, services::LOGS_STALL);
             self.tally.add("atlas_logs_fetch_exceptions", &[("kind", "dropped")], 1);
             pending::<()>().await;
         }

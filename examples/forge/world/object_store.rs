@@ -20,6 +20,7 @@ use super::canaries;
 use super::server::{HungUp, response, serve, serve_and_count};
 use super::signature;
 use super::tally::{Series, Tally};
+use crate::chaos::{injected, services};
 
 /// Objects with this in their key are there without having been uploaded.
 const CACHED: &str = "/cas/";
@@ -27,6 +28,7 @@ const CACHED: &str = "/cas/";
 #[derive(Debug)]
 pub(crate) struct ObjectStore {
     tally: Arc<Tally>,
+    chaos: bool,
     requests: AtomicU64,
     /// How many uploads were ever opened.
     opened: AtomicU64,
@@ -44,9 +46,10 @@ pub(crate) struct Doors {
 impl ObjectStore {
     /// # Errors
     /// When no port can be had.
-    pub(crate) async fn start(tally: Arc<Tally>) -> io::Result<Doors> {
+    pub(crate) async fn start(tally: Arc<Tally>, chaos: bool) -> io::Result<Doors> {
         let store = Arc::new(Self {
             tally: tally.clone(),
+            chaos,
             requests: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             uploads: Mutex::default(),
@@ -77,10 +80,15 @@ impl ObjectStore {
         let number = self.requests.fetch_add(1, Relaxed);
         self.count_request(&request);
         tokio::time::sleep(Duration::from_millis(1 + number % 7)).await;
-        let fate = match number {
-            number if number % 90 == 33 => Err(HungUp),
-            number if number % 40 == 7 => Ok(response(503, "slow down")),
-            _ => Ok(self.answer(&request)),
+        let (hangs_up, overloaded) = if self.chaos { (30, 8) } else { (90, 40) };
+        let fate = if number % hangs_up == 13 {
+            injected(&self.tally, services::STORE_HANGS_UP);
+            Err(HungUp)
+        } else if number % overloaded == 7 {
+            injected(&self.tally, services::STORE_OVERLOADED);
+            Ok(response(503, "slow down"))
+        } else {
+            Ok(self.answer(&request))
         };
         self.count_fate(&request, fate.as_ref().ok());
         let took = started.elapsed().as_nanos() as u64;
