@@ -39,7 +39,7 @@ const ANSWER_BYTES: u64 = 16 << 20;
 #[must_use = "nothing is sent before it is asked to"]
 pub struct Grafana {
     endpoint: Endpoint,
-    authorization: Secret<String>,
+    token: Secret<String>,
     agent: Agent,
     /// The uid and the title.
     folder: Option<(String, String)>,
@@ -142,7 +142,7 @@ impl Grafana {
 
     /// What Grafana has there, if anything.
     fn find(&self, what: &'static str, path: &str) -> Result<Option<Json>, GrafanaError> {
-        match self.request(what, &Method::GET, path, None, TIMEOUT) {
+        match self.request(what, path, None, TIMEOUT) {
             Ok(found) => Ok(Some(found)),
             Err(GrafanaError::Refused { status: 404, .. }) => Ok(None),
             Err(error) => Err(error),
@@ -156,49 +156,45 @@ impl Grafana {
         body: &Json,
         timeout: Duration,
     ) -> Result<(), GrafanaError> {
-        self.request(what, &Method::POST, path, Some(body), timeout).map(drop)
+        self.request(what, path, Some(body), timeout).map(drop)
     }
 
+    /// A request in its span: with a body it posts, without one it gets.
     fn request(
         &self,
         what: &'static str,
-        method: &Method,
         path: &str,
         body: Option<&Json>,
         timeout: Duration,
     ) -> Result<Json, GrafanaError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
         let span = span!(events::REQUEST, { what: what, method: method.as_str() });
-        let answer = self.exchange(what, method, path, body, timeout);
+        let request = Request::builder()
+            .method(&method)
+            .uri(format!("{}{path}", self.endpoint.url()))
+            .header("authorization", format!("Bearer {}", self.token.expose()))
+            .header("accept", "application/json")
+            .header("content-type", "application/json")
+            .body(body.map(ToString::to_string).unwrap_or_default());
+        let answer = match request {
+            Ok(request) => self.answer(what, request, timeout),
+            Err(error) => Err(failed(error.into())),
+        };
         match &answer {
             Ok(_) => span.stop(),
             // That there is none yet is an answer.
-            Err(GrafanaError::Refused { status: 404, .. }) if *method == Method::GET => span.stop(),
+            Err(GrafanaError::Refused { status: 404, .. }) if method == Method::GET => span.stop(),
             Err(error) => span.error(error),
         }
         answer
     }
 
-    fn exchange(
+    fn answer(
         &self,
         what: &'static str,
-        method: &Method,
-        path: &str,
-        body: Option<&Json>,
+        request: Request<String>,
         timeout: Duration,
     ) -> Result<Json, GrafanaError> {
-        let failed = |error: ureq::Error| match error {
-            ureq::Error::Timeout(_) => GrafanaError::Deadline,
-            error => GrafanaError::Unreachable { reason: error.to_string() },
-        };
-        let body = body.map(ToString::to_string).unwrap_or_default();
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.endpoint.url()))
-            .header("authorization", self.authorization.expose())
-            .header("accept", "application/json")
-            .header("content-type", "application/json")
-            .body(body)
-            .map_err(|error| failed(error.into()))?;
         let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
         let mut response = self.agent.run(request).map_err(failed)?;
         let mut text = Vec::new();
@@ -208,10 +204,11 @@ impl Grafana {
         if response.status().is_success() {
             return Ok(answer);
         }
-        let message = answer["message"].as_str().map_or_else(
-            || String::from_utf8_lossy(&text).trim().chars().take(200).collect(),
-            ToOwned::to_owned,
-        );
+        let text = String::from_utf8_lossy(&text);
+        let message = answer["message"].as_str().unwrap_or(text.trim());
+        // There are proxies that show what they were sent.
+        let message = message.replace(self.token.expose(), "[redacted]");
+        let message = message.chars().take(200).collect();
         Err(GrafanaError::Refused { what, status: response.status().as_u16(), message })
     }
 
@@ -235,11 +232,18 @@ impl Grafana {
             config = config.proxy(None);
         }
         Ok(Self {
-            authorization: Secret::new(format!("Bearer {token}")),
+            token: Secret::new(token.to_owned()),
             agent: config.build().new_agent(),
             endpoint,
             folder: None,
         })
+    }
+}
+
+fn failed(error: ureq::Error) -> GrafanaError {
+    match error {
+        ureq::Error::Timeout(_) => GrafanaError::Deadline,
+        error => GrafanaError::Unreachable { reason: error.to_string() },
     }
 }
 

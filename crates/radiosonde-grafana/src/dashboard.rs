@@ -68,6 +68,14 @@ impl Dashboard {
         }
     }
 
+    /// Gives it another uid, which becomes one as in [`new`](Self::new), and another title: where several applications with
+    /// different definitions each bring a dashboard of [`curated`](crate::curated) into one Grafana, each takes the other's
+    /// place otherwise.
+    pub fn named(mut self, uid: &str, title: impl Into<String>) -> Self {
+        (self.uid, self.title) = (valid_uid(uid), title.into());
+        self
+    }
+
     /// What it is about.
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();

@@ -239,6 +239,6 @@ mod tests {
             assert_eq!(shown(&metric), expected, "{metric:?}");
         }
         let native = shown(&distribution("a.b").native());
-        assert!(native[0].starts_with("Heatmap A b: {{le}} = sum (increase(a_b["), "{native:?}");
+        assert!(native[0].starts_with("Heatmap A b: {{le}} = sum (increase(a_b[5m])) or on () sum by (le) (increase(a_b_bucket["), "{native:?}");
     }
 }

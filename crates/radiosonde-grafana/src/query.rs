@@ -66,6 +66,11 @@ impl Query {
         self
     }
 
+    /// This one, or another one where it has no answer.
+    pub(crate) fn or_else(self, other: Self) -> Self {
+        Self::default().text("(").then(self).text(" or ").then(other).text(")")
+    }
+
     pub(crate) fn text(mut self, text: &str) -> Self {
         self.0.push(Part::Text(text.to_owned()));
         self

@@ -36,7 +36,7 @@ enum Stored {
     Gauge,
     Summary,
     Histogram,
-    /// One series with all buckets in it.
+    /// One series with all buckets in it, or else, from a format that has no such thing, those of a histogram.
     Native,
 }
 
@@ -78,14 +78,13 @@ impl Series {
 
     /// How much they rise in a second, summed up by these tags: events, or what a sum adds up; of distributions and
     /// summaries how many measurements there are.
+    ///
+    /// What may also fall has less than nothing for that.
     pub fn rate(&self, tags: &[&str]) -> Query {
         match self.stored {
             Stored::Counter | Stored::Gauge => self.sum_of_rates("", tags),
             Stored::Summary | Stored::Histogram => self.sum_of_rates("_count", tags),
-            Stored::Native => Query::default()
-                .text("histogram_count(")
-                .then(self.sum_of_rates("", tags))
-                .text(")"),
+            Stored::Native => self.part("histogram_count(", "_count", tags),
         }
     }
 
@@ -97,55 +96,62 @@ impl Series {
     /// The value that this share of a distribution's measurements is not above, by these tags. A summary has its
     /// quantiles in [`value`](Self::value).
     pub fn quantile(&self, level: f64, tags: &[&str]) -> Query {
-        let query = Query::default().text(&format!("histogram_quantile({level}, "));
-        let rates = if self.stored == Stored::Native {
-            self.sum_of_rates("", tags)
-        } else {
-            let labels = tags.iter().map(|tag| label(tag)).chain(["le".to_owned()]).collect();
-            self.rate_of(Query::default().text("sum ").by(labels).text("("), "_bucket").text(")")
+        let of = |rates| {
+            Query::default().text(&format!("histogram_quantile({level}, ")).then(rates).text(")")
         };
-        query.then(rates).text(")")
+        let labels = tags.iter().map(|tag| label(tag)).chain(["le".to_owned()]).collect();
+        let sum = Query::default().text("sum ").by(labels).text("(");
+        let classic = of(self.rate_of(sum, "_bucket").text(")"));
+        match self.stored {
+            Stored::Native => of(self.sum_of_rates("", tags)).or_else(classic),
+            _ => classic,
+        }
     }
 
     /// One where there is none of them, for alerts. Without tags, or with a callback, a metric has a series from the start;
     /// others have their first with the first event.
     pub fn absent(&self) -> Query {
-        let suffix = match self.stored {
-            Stored::Summary | Stored::Histogram => "_count",
-            _ => "",
+        let count = || self.select(Query::default(), "_count");
+        let series = match self.stored {
+            Stored::Summary | Stored::Histogram => count(),
+            Stored::Native => self.value().or_else(count()),
+            Stored::Counter | Stored::Gauge => self.value(),
         };
-        let query = Query::default().text("absent(");
-        if self.stored == Stored::Counter {
-            query.then(self.value()).text(")")
-        } else {
-            self.select(query, suffix).text(")")
-        }
+        Query::default().text("absent(").then(series).text(")")
     }
 
     /// How many measurements each bucket got.
     pub(crate) fn buckets(&self) -> Query {
-        let query = Query::default().text("sum ");
-        let (labels, suffix) = match self.stored {
-            Stored::Native => (Vec::new(), ""),
-            _ => (vec!["le".to_owned()], "_bucket"),
+        let increase = |labels, suffix| {
+            let query = Query::default().text("sum ").by(labels).text("(increase(");
+            self.select(query, suffix).range().text("))")
         };
-        let query = query.by(labels).text("(increase(");
-        self.select(query, suffix).range().text("))")
+        let classic = increase(vec!["le".to_owned()], "_bucket");
+        match self.stored {
+            // Those of both forms have different labels.
+            Stored::Native => increase(Vec::new(), "").text(" or on () ").then(classic),
+            _ => classic,
+        }
     }
 
     /// How much of what a distribution or a summary measures there is in a second, by these tags.
     pub(crate) fn rate_of_sum(&self, tags: &[&str]) -> Query {
-        if self.stored == Stored::Native {
-            let rates = self.sum_of_rates("", tags);
-            return Query::default().text("histogram_sum(").then(rates).text(")");
+        match self.stored {
+            Stored::Native => self.part("histogram_sum(", "_sum", tags),
+            _ => self.sum_of_rates("_sum", tags),
         }
-        self.sum_of_rates("_sum", tags)
     }
 
     /// How a series is called in a legend: the values of these tags.
     pub(crate) fn legend(tags: &[&str]) -> String {
         let values: Vec<_> = tags.iter().map(|tag| format!("{{{{{}}}}}", label(tag))).collect();
         values.join(" ")
+    }
+
+    /// What a function takes out of a native histogram, or else the series that has it.
+    fn part(&self, function: &str, suffix: &str, tags: &[&str]) -> Query {
+        let native = Query::default().text(function).then(self.sum_of_rates("", tags)).text(")");
+        native.or_else(self.sum_of_rates(suffix, tags))
     }
 
     fn sum_of_rates(&self, suffix: &str, tags: &[&str]) -> Query {
@@ -155,8 +161,10 @@ impl Series {
     }
 
     fn rate_of(&self, query: Query, suffix: &str) -> Query {
+        // To `rate` what falls has started again.
+        let function = if self.stored == Stored::Gauge { "deriv(" } else { "rate(" };
         let rate =
-            |query: Query, suffix| self.select(query.text("rate("), suffix).range().text(")");
+            |query: Query, suffix| self.select(query.text(function), suffix).range().text(")");
         if self.is_renamed() {
             return rate(rate(query, "_total").text(" or "), "");
         }

@@ -12,7 +12,6 @@ fn text(query: &Query) -> String {
 #[test]
 fn each_kind_has_the_names_that_it_is_stored_by() {
     let histogram = Series::of(&distribution("a.b.seconds").tags(["route"]).buckets([1.0]));
-    let native = Series::of(&distribution("a.b.seconds").native());
     let of_summary = Series::of(&summary("a.b.seconds"));
     let gauge = Series::of(&last_value("a.b"));
     for (query, expected) in [
@@ -30,13 +29,7 @@ fn each_kind_has_the_names_that_it_is_stored_by() {
         ),
         (histogram.buckets(), "sum by (le) (increase(a_b_seconds_bucket[5m]))"),
         (histogram.absent(), "absent(a_b_seconds_count)"),
-        (native.rate(&[]), "histogram_count(sum (rate(a_b_seconds[5m])))"),
-        (native.quantile(0.5, &[]), "histogram_quantile(0.5, sum (rate(a_b_seconds[5m])))"),
-        (native.buckets(), "sum (increase(a_b_seconds[5m]))"),
-        (
-            native.mean(&[]),
-            "histogram_sum(sum (rate(a_b_seconds[5m]))) / histogram_count(sum (rate(a_b_seconds[5m])))",
-        ),
+        (gauge.rate(&["x"]), "sum by (x) (deriv(a_b[5m]))"),
         (of_summary.value(), "a_b_seconds"),
         (of_summary.rate(&[]), "sum (rate(a_b_seconds_count[5m]))"),
     ] {
@@ -54,7 +47,33 @@ fn a_counter_is_asked_for_under_both_names_that_formats_give_it() {
     assert_eq!(text(&series.absent()), "absent((shop_order_count_total or shop_order_count))");
     // The sum of a gauge has one name alone.
     let gauge = Series::of(&sum("shop.stock").as_gauge());
-    assert_eq!(text(&gauge.rate(&[])), "sum (rate(shop_stock[5m]))");
+    assert_eq!(text(&gauge.rate(&[])), "sum (deriv(shop_stock[5m]))");
+}
+
+#[test]
+fn a_native_histogram_is_asked_for_in_both_forms_in_which_it_may_have_been_scraped() {
+    let native = Series::of(&distribution("a.b").native());
+    let count = "(histogram_count(sum (rate(a_b[5m]))) or sum (rate(a_b_count[5m])))";
+    for (query, expected) in [
+        (native.rate(&[]), count.to_owned()),
+        (
+            native.mean(&[]),
+            format!("(histogram_sum(sum (rate(a_b[5m]))) or sum (rate(a_b_sum[5m]))) / {count}"),
+        ),
+        (
+            native.quantile(0.5, &["x"]).above(1.0),
+            "(histogram_quantile(0.5, sum by (x) (rate(a_b[5m]))) \
+             or histogram_quantile(0.5, sum by (x, le) (rate(a_b_bucket[5m])))) > 1"
+                .to_owned(),
+        ),
+        (
+            native.buckets(),
+            "sum (increase(a_b[5m])) or on () sum by (le) (increase(a_b_bucket[5m]))".to_owned(),
+        ),
+        (native.absent(), "absent((a_b or a_b_count))".to_owned()),
+    ] {
+        assert_eq!(text(&query), expected);
+    }
 }
 
 #[test]
