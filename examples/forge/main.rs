@@ -6,7 +6,9 @@
 mod app;
 mod chaos;
 mod checks;
+mod dashboard;
 mod definitions;
+mod files;
 mod forge;
 mod log_file;
 mod options;

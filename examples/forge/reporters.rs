@@ -22,6 +22,7 @@ pub(crate) use spans::{Arrivals, Ends, Spans};
 use crate::app::parts::Parts;
 use crate::chaos;
 use crate::definitions::{self, ready_made};
+use crate::files::Files;
 use crate::options::Options;
 
 /// How long the end of a run waits for what is still on its way.
@@ -34,6 +35,7 @@ pub(crate) struct Reporters {
     analytics: Analytics,
     usage_ping: UsagePing,
     receiver: SocketAddr,
+    files: Files,
     spans: Spans,
     executed: Arc<AtomicU64>,
 }
@@ -42,16 +44,18 @@ impl Reporters {
     /// Attaches them all, or none.
     ///
     /// # Errors
-    /// When a definition is wrong, a port is taken, or a variable cannot be used.
+    /// When a definition is wrong, a port is taken, a variable cannot be used, or a file cannot be written.
     pub(crate) fn start(
         options: &Options,
         parts: &Parts,
         receiver: SocketAddr,
     ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let groups = ready_made::groups(parts);
+        let files = Files::write(&options.directory, &groups)?;
         let hostile = if options.chaos { chaos::bomb::metrics() } else { vec![] };
         let prometheus = Prometheus::builder()
             .metrics(definitions::metrics())
-            .metrics(ready_made::metrics(parts))
+            .metrics(groups.into_iter().flat_map(|group| group.metrics))
             .metrics(hostile)
             .listen(format!("127.0.0.1:{}", options.metrics_port))
             .start()
@@ -71,14 +75,26 @@ impl Reporters {
             count.fetch_add(1, Relaxed);
         })?;
         let spans = Spans::attach()?;
-        Ok(Self { prometheus, log, log_path, analytics, usage_ping, receiver, spans, executed })
+        Ok(Self {
+            prometheus,
+            log,
+            log_path,
+            analytics,
+            usage_ping,
+            receiver,
+            files,
+            spans,
+            executed,
+        })
     }
 
     /// What there is to look at, and where.
-    pub(crate) fn places(&self) -> [(&'static str, String); 5] {
+    pub(crate) fn places(&self) -> [(&'static str, String); 7] {
         let analytics = self.analytics();
         [
             ("metrics", self.metrics_url()),
+            ("dashboards", self.files.provisioning.display().to_string()),
+            ("rules", self.files.rules.display().to_string()),
             ("log", self.log_path.display().to_string()),
             ("PostHog", analytics.posthog_goes().describe("TUIST_POSTHOG_URL")),
             ("Snowplow", analytics.snowplow_goes().describe("TUIST_SNOWPLOW_COLLECTOR")),

@@ -1,5 +1,6 @@
 //! Dashboards and rules for the definitions of all our crates: judged by Grafana's own types and by Prometheus' promtool.
 
+mod forge;
 mod upload;
 
 use std::env;

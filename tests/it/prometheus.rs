@@ -3,8 +3,8 @@
 
 mod dashboard;
 mod door;
-mod forge;
-mod server;
+pub(crate) mod forge;
+pub(crate) mod server;
 
 use std::time::Duration;
 
@@ -18,19 +18,20 @@ use door::Door;
 use forge::Forge;
 use server::Server;
 
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 const TEXT: &str = "text/plain;version=0.0.4";
 const OPENMETRICS: &str = "application/openmetrics-text";
 const PROTOBUF: &str = "application/vnd.google.protobuf";
 
 /// Makes Prometheus ask for protobuf, and keep native histograms.
-const NATIVE: &str = "native-histograms";
+pub(crate) const NATIVE: &str = "native-histograms";
 
 #[test]
 fn a_real_prometheus_answers_with_the_numbers_that_the_workload_counted() {
-    let forge = Forge::start();
-    assert!(!forge.tallies.is_empty(), "forge has counted nothing");
+    let mut forge = Forge::start(3);
+    let tallies = forge.tallies();
+    assert!(!tallies.is_empty(), "forge has counted nothing");
     let door = Door::open(&forge.address, Some(TEXT));
     let formats = [
         Server::start(&door.address, ""),
@@ -38,7 +39,7 @@ fn a_real_prometheus_answers_with_the_numbers_that_the_workload_counted() {
         Server::start(&forge.address, NATIVE),
     ];
     for (format, server) in ["text", "OpenMetrics", "protobuf"].into_iter().zip(&formats) {
-        for (series, expected) in &forge.tallies {
+        for (series, expected) in &tallies {
             let query = if format == "text" { series.clone() } else { renamed(series) };
             let answer = server.wait_for(&query, *expected);
             assert_eq!(

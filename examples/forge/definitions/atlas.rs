@@ -16,7 +16,7 @@ pub(super) fn metrics() -> Vec<Metric> {
     metrics
 }
 
-fn provider(name: &str) -> [Metric; 2] {
+pub(crate) fn provider(name: &str) -> [Metric; 2] {
     let event = format!("ex_atlas.{name}.request");
     let requests = counter(format!("atlas.{name}.request.count"))
         .event(event.as_str())
@@ -31,7 +31,7 @@ fn provider(name: &str) -> [Metric; 2] {
 }
 
 /// By pattern, with the provider as a tag: a fifth provider would need no line here.
-fn all_providers() -> [Metric; 5] {
+pub(crate) fn all_providers() -> [Metric; 5] {
     let total = counter("atlas.request.total")
         .event("ex_atlas.*.request")
         .segment_tag("provider", 1)
@@ -72,7 +72,7 @@ fn status_class(event: &Event<'_>) -> &'static str {
     }
 }
 
-fn tokens() -> [Metric; 4] {
+pub(crate) fn tokens() -> [Metric; 4] {
     let tags = ["source", "acquirer"];
     let started = counter("atlas.token.acquire.started")
         .event(events::TOKEN_ACQUIRE.start())
@@ -96,7 +96,7 @@ fn tokens() -> [Metric; 4] {
     [started, total, duration, exceptions]
 }
 
-fn logs() -> [Metric; 5] {
+pub(crate) fn logs() -> [Metric; 5] {
     let started = counter("atlas.logs.fetch.started")
         .event(events::LOGS_FETCH.start())
         .description("Log pages asked for.");
@@ -123,7 +123,7 @@ fn logs() -> [Metric; 5] {
     [started, total, duration, entries, exceptions]
 }
 
-fn deploys() -> [Metric; 2] {
+pub(crate) fn deploys() -> [Metric; 2] {
     let lines = sum("atlas.deploy.lines")
         .event(events::DEPLOY_LINE.name())
         .measurement("count")

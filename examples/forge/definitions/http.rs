@@ -17,8 +17,8 @@ macro_rules! ends {
     };
 }
 
-pub(super) fn metrics() -> Vec<Metric> {
-    vec![
+pub(crate) fn metrics() -> [Metric; 14] {
+    [
         count("tuist.http.request.count", ends!(REQUEST), "Outgoing requests."),
         time(
             "tuist.http.request.duration.nanosecond",

@@ -14,30 +14,33 @@ use crate::app::storage::events;
 const SERIES_LIMIT: usize = 20;
 
 /// An operation, and what is called after it.
-struct Operation {
+pub(crate) struct Operation {
     event: &'static EventName,
     count: &'static str,
     duration: &'static str,
     tags: &'static [&'static str],
-    what: &'static str,
+    pub(crate) what: &'static str,
 }
 
 pub(super) fn metrics() -> Vec<Metric> {
-    let size = distribution("tuist.storage.get_object_size.size.bytes")
+    let mut metrics: Vec<_> = operations().iter().flat_map(Operation::metrics).collect();
+    metrics.push(object_size());
+    metrics
+}
+
+pub(crate) fn object_size() -> Metric {
+    distribution("tuist.storage.get_object_size.size.bytes")
         .event(events::GET_OBJECT_SIZE.name())
         .measurement("size")
         .unit(Byte, Byte)
         .tags(["object_key"])
         .series_limit(SERIES_LIMIT)
         .buckets(buckets())
-        .description("Size of the objects that were looked up.");
-    let mut metrics: Vec<_> = operations().into_iter().flat_map(Operation::metrics).collect();
-    metrics.push(size);
-    metrics
+        .description("Size of the objects that were looked up.")
 }
 
 /// All names are Tuist's to the letter, also where one does not follow the others.
-fn operations() -> [Operation; 8] {
+pub(crate) fn operations() -> [Operation; 8] {
     [
         Operation {
             event: events::GET_OBJECT_SIZE.name(),
@@ -99,8 +102,9 @@ fn operations() -> [Operation; 8] {
 }
 
 impl Operation {
-    fn metrics(self) -> [Metric; 2] {
-        let Self { event, count, duration, tags, what } = self;
+    /// How often, and how long.
+    pub(crate) fn metrics(&self) -> [Metric; 2] {
+        let Self { event, count, duration, tags, what } = *self;
         let tags = || tags.iter().copied();
         let count = counter(count)
             .event(event)

@@ -9,20 +9,16 @@ use super::buckets;
 use crate::app::events;
 
 pub(super) fn metrics() -> Vec<Metric> {
-    let mut metrics = Vec::from(runs_and_transfers());
-    metrics.push(
-        counter("tuist.authentication.token_refresh.error.total")
-            .event(events::TOKEN_REFRESH_ERROR.name())
-            .tags(["cli_version", "reason"])
-            .description("Failed attempts to refresh an access token."),
-    );
+    let mut metrics = Vec::from(runs());
+    metrics.extend(transfers());
+    metrics.push(token_refresh_errors());
     metrics.extend(accounts());
     metrics.extend(database());
     metrics.extend(jobs());
     metrics
 }
 
-fn runs_and_transfers() -> [Metric; 9] {
+pub(crate) fn runs() -> [Metric; 2] {
     let run = ["name", "is_ci", "status"];
     [
         counter("tuist.runs.total")
@@ -36,6 +32,11 @@ fn runs_and_transfers() -> [Metric; 9] {
             .tags(run)
             .buckets(buckets())
             .description("How long each reported run took."),
+    ]
+}
+
+pub(crate) fn transfers() -> [Metric; 7] {
+    [
         sum("tuist.cache.events.total")
             .event(events::CACHE_EVENT.name())
             .measurement("count")
@@ -68,7 +69,14 @@ fn runs_and_transfers() -> [Metric; 9] {
     ]
 }
 
-fn accounts() -> [Metric; 3] {
+pub(crate) fn token_refresh_errors() -> Metric {
+    counter("tuist.authentication.token_refresh.error.total")
+        .event(events::TOKEN_REFRESH_ERROR.name())
+        .tags(["cli_version", "reason"])
+        .description("Failed attempts to refresh an access token.")
+}
+
+pub(crate) fn accounts() -> [Metric; 3] {
     let total = |name: &str, event: &radiosonde::EventName| {
         last_value(name).event(event).measurement("total")
     };
@@ -82,7 +90,7 @@ fn accounts() -> [Metric; 3] {
     ]
 }
 
-fn database() -> [Metric; 4] {
+pub(crate) fn database() -> [Metric; 4] {
     [
         last_value("tuist.repo.pool.checkout_queue_length")
             .event(pool::STATUS.name())
@@ -100,7 +108,7 @@ fn database() -> [Metric; 4] {
 }
 
 /// Tuist documents none for its jobs; these are the application's own.
-fn jobs() -> [Metric; 2] {
+pub(crate) fn jobs() -> [Metric; 2] {
     let attempts = counter("tuist.jobs.attempts.total")
         .events([JOB.stop(), JOB.exception()])
         .segment_tag("state", 2)

@@ -20,8 +20,9 @@ fn definitions(native: bool) -> Definitions {
         last_value("shop.order.last").measurement("items"),
         summary("shop.order.summary").measurement("items").quantiles([0.5]),
     ];
-    let price = distribution("shop.order.price").measurement("items");
-    let price = if native { price.native() } else { price.tags(["kind"]).buckets([10.0, 50.0]) };
+    let price = distribution("shop.order.price").measurement("items").tags(["kind"]);
+    let price = price.buckets([10.0, 50.0]);
+    let price = if native { price.native() } else { price };
     metrics.into_iter().chain([price]).chain(process_metrics()).collect()
 }
 
@@ -65,6 +66,11 @@ fn every_query_of_a_dashboard_is_answered_from_the_plain_text() {
 #[test]
 fn every_query_of_a_dashboard_is_answered_from_openmetrics() {
     assert_every_query_is_answered(None, "", false);
+}
+
+#[test]
+fn every_query_about_native_histograms_is_answered_where_there_are_none() {
+    assert_every_query_is_answered(None, "", true);
 }
 
 #[test]

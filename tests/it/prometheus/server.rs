@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ const HOW_TO_GET_IT: &str = "there is no Prometheus to scrape with. `./ci.sh tes
                              RADIOSONDE_PROMETHEUS=/path/to/prometheus, or put `prometheus` on the PATH";
 
 /// A Prometheus with one target.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Running,
     address: String,
     directory: PathBuf,
@@ -26,7 +26,12 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts the program with these features turned on.
-    pub(super) fn start(target: &str, features: &str) -> Self {
+    pub(crate) fn start(target: &str, features: &str) -> Self {
+        Self::start_with_rules(target, features, &[])
+    }
+
+    /// The same with these files of rules, which it goes by every second.
+    pub(crate) fn start_with_rules(target: &str, features: &str, rules: &[&Path]) -> Self {
         let program = find("RADIOSONDE_PROMETHEUS", "prometheus").expect(HOW_TO_GET_IT);
         // It cannot be asked for the port it got, so one is chosen for it.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -35,7 +40,8 @@ impl Server {
         fs::create_dir_all(&directory).unwrap();
         let configuration = directory.join("prometheus.yml");
         let yaml = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 900ms}}\n\
+            "global: {{scrape_interval: 1s, scrape_timeout: 900ms, evaluation_interval: 1s}}\n\
+             rule_files: {rules:?}\n\
              scrape_configs: [{{job_name: test, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         fs::write(&configuration, yaml).unwrap();
@@ -54,12 +60,12 @@ impl Server {
     }
 
     /// Asks until the answer is the expected one; at the deadline, the last answer.
-    pub(super) fn wait_for(&self, query: &str, expected: f64) -> Option<f64> {
+    pub(crate) fn wait_for(&self, query: &str, expected: f64) -> Option<f64> {
         self.wait_until(|| self.query(query), |answer| *answer == Some(expected))
     }
 
     /// Asks until the answer is a good one; at the deadline, the last answer.
-    pub(super) fn wait_until<T>(&self, ask: impl Fn() -> T, is_good: impl Fn(&T) -> bool) -> T {
+    pub(crate) fn wait_until<T>(&self, ask: impl Fn() -> T, is_good: impl Fn(&T) -> bool) -> T {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let answer = ask();
@@ -72,7 +78,7 @@ impl Server {
     }
 
     /// The value of an instant query that one series answers; `None` while nothing does.
-    pub(super) fn query(&self, query: &str) -> Option<f64> {
+    pub(crate) fn query(&self, query: &str) -> Option<f64> {
         let body = self.get(&format!("query?query={}", escape(query)))?;
         let series = body["data"]["result"].as_array()?;
         assert!(series.len() < 2, "`{query}` is about one series: {body}");
@@ -80,14 +86,14 @@ impl Server {
     }
 
     /// How many series an instant query answers with.
-    pub(super) fn answers(&self, query: &str) -> usize {
+    pub(crate) fn answers(&self, query: &str) -> usize {
         let body = self.get(&format!("query?query={}", escape(query))).unwrap_or_default();
         assert_ne!(body["status"], "error", "`{query}`: {body}");
         body["data"]["result"].as_array().map_or(0, Vec::len)
     }
 
     /// The labels and the value of every exemplar of a series in the last hour.
-    pub(super) fn exemplars(&self, query: &str) -> Vec<(Json, f64)> {
+    pub(crate) fn exemplars(&self, query: &str) -> Vec<(Json, f64)> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let (start, end) = (now - 3_600, now + 3_600);
         let query = escape(query);
@@ -99,6 +105,15 @@ impl Server {
             (exemplar["labels"].clone(), exemplar["value"].as_str().unwrap().parse().unwrap())
         };
         exemplars.map(read).collect()
+    }
+
+    /// What it answers at a path below `/api/v1/` with these parameters, once it answers at all.
+    pub(crate) fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Json {
+        let escaped = |(name, value): &(&str, &str)| format!("{}={}", escape(name), escape(value));
+        let parameters: Vec<_> = parameters.iter().map(escaped).collect();
+        let body = self.get(&format!("{path}?{}", parameters.join("&"))).unwrap_or_default();
+        assert_eq!(body["status"], "success", "{path}, {parameters:?}: {body}");
+        body["data"].clone()
     }
 
     fn get(&self, path: &str) -> Option<Json> {

@@ -4,7 +4,7 @@ mod connection;
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bb8::RunError;
 use radiosonde_pool::bb8::Pool;
@@ -84,12 +84,18 @@ impl Repo {
     }
 
     async fn try_query(&self, table: &str, statement: &str) -> io::Result<u64> {
+        let asked = Instant::now();
         let mut connection = self.0.get().await.map_err(io_error)?;
+        let waited = asked.elapsed();
         query(NAME, statement)
             .source(table)
             .try_instrument_with(connection.query(statement), |outcome, span| {
-                if outcome.as_ref().is_err_and(is_lost) {
-                    span.error_kind("connection_lost");
+                span.queue_time(waited);
+                match outcome {
+                    // In which is how many rows the table has.
+                    Ok(_) => span.rows(1),
+                    Err(error) if is_lost(error) => span.error_kind("connection_lost"),
+                    Err(_) => {}
                 }
             })
             .await
