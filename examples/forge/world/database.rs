@@ -95,6 +95,7 @@ impl Database {
                 return Ok(true);
             }
             let answer = self.answer(statement);
+            self.tally.add("database_query_rows_count", &operation, 1);
             stream.write_all(format!("{answer}\n").as_bytes()).await?;
             line.clear();
         }
@@ -106,8 +107,8 @@ impl Database {
         for duration in ["query_duration", "query_execution_duration"] {
             self.tally.add(&format!("database_{duration}_seconds_count"), operation, 1);
         }
-        for duration in ["checkout_duration", "idle_duration"] {
-            self.tally.add(&format!("database_pool_{duration}_seconds_count"), &[POOL], 1);
+        for duration in ["query_queue_duration", "pool_checkout_duration", "pool_idle_duration"] {
+            self.tally.add(&format!("database_{duration}_seconds_count"), &[POOL], 1);
         }
     }
 

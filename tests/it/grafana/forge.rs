@@ -221,7 +221,7 @@ fn assert_answered(server: &Server, questions: &[Question]) {
 #[test]
 fn a_real_prometheus_answers_every_query_of_forges_dashboards_and_rules() {
     // Prometheus takes five seconds until it scrapes, and a rate needs some of the work before and some after a scrape.
-    let mut forge = Forge::start(12);
+    let mut forge = Forge::start(8);
     let rules_file = forge.rules.clone();
     // As it is by itself, and as it is with native histograms, where other series are asked for.
     let servers = ["", NATIVE]

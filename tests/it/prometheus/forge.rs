@@ -15,6 +15,9 @@ use serde_json::Value as Json;
 use super::DEADLINE;
 use crate::peers::Running;
 
+/// How long it may take over its work: without optimisation it is several times as slow as it should be.
+const WORK: Duration = Duration::from_secs(240);
+
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 /// The example at its work, or serving after it.
@@ -63,11 +66,11 @@ impl Forge {
             lines,
             transcript: String::new(),
         };
-        let page = forge.wait_for("  metrics ");
+        let page = forge.wait_for("  metrics ", DEADLINE);
         forge.address =
             page.trim().trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
-        forge.provisioning = forge.wait_for("  dashboards ").trim().into();
-        forge.rules = forge.wait_for("  rules ").trim().into();
+        forge.provisioning = forge.wait_for("  dashboards ", DEADLINE).trim().into();
+        forge.rules = forge.wait_for("  rules ", DEADLINE).trim().into();
         forge
     }
 
@@ -75,7 +78,7 @@ impl Forge {
     /// the stubs counted for each.
     pub(crate) fn tallies(&mut self) -> Vec<(String, f64)> {
         let begin = self.transcript.len();
-        let verdict = self.wait_for("self-check: ");
+        let verdict = self.wait_for("self-check: ", WORK);
         assert!(verdict.starts_with("passed"), "{}", self.transcript);
         let tallies =
             self.transcript[begin..].lines().filter_map(|line| line.strip_prefix("tally: "));
@@ -87,8 +90,8 @@ impl Forge {
     }
 
     /// The rest of the next line that begins so.
-    fn wait_for(&mut self, begin: &str) -> String {
-        let deadline = Instant::now() + DEADLINE;
+    fn wait_for(&mut self, begin: &str, patience: Duration) -> String {
+        let deadline = Instant::now() + patience;
         loop {
             let rest =
                 deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
