@@ -68,8 +68,13 @@ pub(crate) struct World {
 /// When something cannot be started.
 pub(crate) async fn run(options: Options) -> Result<bool> {
     make_directory(&options.directory)?;
-    let (receiver, analytics) = Receiver::start().await?;
-    let (world, parts) = World::start(&options, receiver).await?;
+    let (receiver, address) = Receiver::start().await?;
+    let chaos = match options.chaos {
+        true => Some(Chaos::start(&options, address).await?),
+        false => None,
+    };
+    let analytics = chaos.as_ref().map_or(address, Chaos::receiver);
+    let (world, parts) = World::start(&options, receiver, chaos).await?;
     // Before anything happens.
     let reporters = Reporters::start(&options, &parts, analytics)?;
 
@@ -94,7 +99,7 @@ pub(crate) async fn run(options: Options) -> Result<bool> {
     });
     let started = Instant::now();
     let pace = Pace::start(options.length, stopped.clone());
-    world.work(&options, parts, reporters.metrics_url(), pace).await?;
+    world.work(&options, parts, &reporters, pace).await?;
     let holds = summary::print(&mut out, &options, &world, &reporters, started.elapsed()).await?;
     if options.serve {
         writeln!(out, "serving until Ctrl-C")?;
@@ -127,7 +132,11 @@ fn make_directory(directory: &Path) -> Result<()> {
 }
 
 impl World {
-    async fn start(options: &Options, receiver: Arc<Receiver>) -> Result<(Self, Parts)> {
+    async fn start(
+        options: &Options,
+        receiver: Arc<Receiver>,
+        chaos: Option<Chaos>,
+    ) -> Result<(Self, Parts)> {
         let tally = Arc::new(Tally::default());
         let fly_logs = Arc::new(FlyLogs::new(tally.clone(), options.chaos));
         let mut started = Vec::new();
@@ -155,7 +164,7 @@ impl World {
             churn: Churn::start()?,
             scrapes: Arc::default(),
             memory: Arc::default(),
-            chaos: options.chaos.then(Chaos::start).transpose()?,
+            chaos,
         };
         Ok((world, parts))
     }
@@ -165,7 +174,7 @@ impl World {
         &self,
         options: &Options,
         parts: Parts,
-        metrics_url: String,
+        reporters: &Reporters,
         pace: Pace,
     ) -> Result<()> {
         let Parts { deployer_client, client, server_client, repo, jobs, .. } = parts;
@@ -184,8 +193,9 @@ impl World {
         };
         let pollers = database::poll(&repo, &server_client)?;
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
-        let chaos = self.chaos.as_ref();
-        let trouble = chaos.map(|chaos| chaos.workloads(&deployer, token_storage(options), &pace));
+        let trouble = self.chaos.as_ref().map(|chaos| {
+            chaos.workloads(&deployer, token_storage(options), reporters.pings(), &pace)
+        });
         let workloads = [
             tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
             tokio::spawn(deployer.clone().token_reads(pace.clone())),
@@ -200,7 +210,7 @@ impl World {
             tokio::spawn(uploaders.removals(pace.clone(), jobs)),
             tokio::spawn(self.churn.clone().come_and_go(pace.clone())),
             tokio::spawn(memory::watch(self.memory.clone(), pace.clone())),
-            tokio::spawn(scrapes(metrics_url, self.scrapes.clone(), pace)),
+            tokio::spawn(scrapes(reporters.metrics_url(), self.scrapes.clone(), pace)),
         ];
         for workload in workloads.into_iter().chain(trouble.unwrap_or_default()) {
             workload.await.unwrap_or_else(panic_on);

@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use radiosonde_log::Log;
 use radiosonde_prometheus::Prometheus;
-use radiosonde_usage_ping::UsagePing;
 
 pub(crate) use analytics::{Analytics, Goes};
 pub(crate) use spans::{Arrivals, Ends, Spans};
+pub(crate) use usage_ping::Pings;
 
 use crate::app::parts::Parts;
 use crate::chaos;
@@ -26,14 +26,14 @@ use crate::files::Files;
 use crate::options::Options;
 
 /// How long the end of a run waits for what is still on its way.
-const FLUSH: Duration = Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(20);
 
 pub(crate) struct Reporters {
     prometheus: Prometheus,
     log: Log,
     log_path: PathBuf,
     analytics: Analytics,
-    usage_ping: UsagePing,
+    usage_ping: Arc<Pings>,
     receiver: SocketAddr,
     files: Files,
     spans: Spans,
@@ -65,8 +65,8 @@ impl Reporters {
         let log_path = options.directory.join("events.jsonl");
         let log =
             Log::builder().events(logged()).json().writer(File::create(&log_path)?).start()?;
-        let analytics = Analytics::start(receiver)?;
-        let usage_ping = usage_ping::start(options, receiver)?;
+        let analytics = Analytics::start(options, receiver)?;
+        let usage_ping = Arc::new(usage_ping::start(options, receiver)?);
 
         // The smallest reporter there is: how many events were executed at all.
         let executed = Arc::new(AtomicU64::new(0));
@@ -90,15 +90,15 @@ impl Reporters {
 
     /// What there is to look at, and where.
     pub(crate) fn places(&self) -> [(&'static str, String); 7] {
-        let analytics = self.analytics();
+        let [posthog, snowplow] = self.analytics().goes();
         [
             ("metrics", self.metrics_url()),
             ("dashboards", self.files.provisioning.display().to_string()),
             ("rules", self.files.rules.display().to_string()),
             ("log", self.log_path.display().to_string()),
-            ("PostHog", analytics.posthog_goes().describe("TUIST_POSTHOG_URL")),
-            ("Snowplow", analytics.snowplow_goes().describe("TUIST_SNOWPLOW_COLLECTOR")),
-            ("usage ping", usage_ping::describe(&self.usage_ping, self.receiver)),
+            ("PostHog", posthog.describe("TUIST_POSTHOG_URL")),
+            ("Snowplow", snowplow.describe("TUIST_SNOWPLOW_COLLECTOR")),
+            ("usage ping", self.usage_ping.describe(self.receiver)),
         ]
     }
 
@@ -127,13 +127,19 @@ impl Reporters {
         &self.analytics
     }
 
-    /// Sends and writes what is waiting, and a usage ping, of which it gives what was to be seen before. The metrics page
-    /// stays up.
-    pub(crate) fn flush(&self) -> Option<String> {
+    /// Who sends usage pings.
+    pub(crate) fn pings(&self) -> Arc<Pings> {
+        self.usage_ping.clone()
+    }
+
+    /// Sends and writes what is waiting, and a last usage ping. Of all of these it gives what was to be seen before. The metrics
+    /// page stays up.
+    pub(crate) fn flush(&self) -> Vec<String> {
         // What is not done in time is missing from where it should be, and the checks will say so.
         let _ = self.log.flush(FLUSH);
         self.analytics.flush(FLUSH);
-        usage_ping::report(&self.usage_ping, FLUSH)
+        self.usage_ping.send();
+        self.usage_ping.flush(FLUSH)
     }
 }
 

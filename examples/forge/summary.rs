@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::chaos::{self, tokens};
-use crate::checks::{self, Check};
+use crate::checks::{self, Account, Check};
 use crate::definitions::catalogue::{self, Documented};
 use crate::forge::World;
 use crate::log_file::LogFile;
@@ -28,11 +28,11 @@ pub(crate) async fn print(
     reporters: &Reporters,
     took: Duration,
 ) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let preview = reporters.flush();
+    let previews = reporters.flush();
     world.count_children();
     world.count_what_is_left();
     if let Some(chaos) = &world.chaos {
-        chaos.count(&world.tally);
+        chaos.end(&world.tally, reporters.analytics()).await;
     }
     let documented = catalogue::documented()?;
     let page = Page::fetch(&reporters.metrics_url()).await?;
@@ -48,14 +48,14 @@ pub(crate) async fn print(
     }
     let apps = APPS as usize + if options.chaos { tokens::APPS } else { 0 };
     let mut checks = check(world, &page, &log, reporters.spans(), &documented, apps);
-    checks.extend(check_receiver(world, reporters, preview.as_deref()));
+    checks.extend(check_receiver(world, reporters, &previews));
     checks.extend(checks::memory_stays(&world.memory.lock().minutes));
     if let Some(chaos) = &world.chaos {
         checks.extend(chaos.checks(&page, &world.tally.read()));
     }
     // Who ends a run early does not see everything fail.
     if options.chaos && took >= options.length {
-        checks.extend(check_chaos(world));
+        checks.extend(check_chaos(world, reporters));
     }
     for check in &checks {
         print_check(out, check)?;
@@ -160,21 +160,29 @@ fn check(
 }
 
 /// What has arrived at this program's own receiver, as far as it was to arrive there.
-fn check_receiver(world: &World, reporters: &Reporters, preview: Option<&str>) -> Vec<Check> {
+fn check_receiver(world: &World, reporters: &Reporters, previews: &[String]) -> Vec<Check> {
     let received = world.receiver.received();
-    let goes = [reporters.analytics().posthog_goes(), reporters.analytics().snowplow_goes()];
+    let goes = reporters.analytics().goes();
     let sinks = ["PostHog", "Snowplow"].into_iter().zip([&received.posthog, &received.snowplow]);
     let mut checks = Vec::new();
-    for ((sink, arrived), goes) in sinks.zip(goes) {
+    for (place, ((sink, arrived), goes)) in sinks.zip(goes).enumerate() {
         if matches!(goes, Goes::Here(_)) {
             checks.push(checks::no_secret(sink, &arrived.leaks));
             let sink = format!("{sink}, in {} requests", arrived.requests);
-            checks.push(checks::events_arrived(&sink, &arrived.events, &analytics_expected(world)));
+            let expected = analytics_expected(world);
+            checks.push(match &world.chaos {
+                None => checks::events_arrived(&sink, &arrived.events, &expected),
+                Some(chaos) => {
+                    let account = Account::from(&reporters.analytics().reports()[place]);
+                    let told = chaos.told()[place];
+                    checks::sink_recovers(&sink, &arrived.events, &expected, &account, told)
+                }
+            });
         }
     }
-    if let Some(preview) = preview {
+    if let Some(preview) = previews.last() {
         checks.push(checks::no_secret("the usage ping", &received.usage_ping.leaks));
-        checks.push(checks::report_is_its_preview(&received.reports, preview));
+        checks.push(checks::reports_are_their_previews(&received.reports, previews));
         checks.push(checks::report_equals_tally(preview, &world.tally.read()));
     } else if goes == [Goes::Nowhere; 2] {
         checks.push(checks::nobody_connected(received.connections));
@@ -183,10 +191,15 @@ fn check_receiver(world: &World, reporters: &Reporters, preview: Option<&str>) -
 }
 
 /// What can only be said of a run in chaos.
-fn check_chaos(world: &World) -> Vec<Check> {
+fn check_chaos(world: &World, reporters: &Reporters) -> Vec<Check> {
     let tally = world.tally.read();
+    let is_here = reporters.analytics().goes().iter().all(|goes| matches!(goes, Goes::Here(_)));
+    let mut failures = chaos::FAILURES.to_vec();
+    if is_here {
+        failures.extend(chaos::FAILURES_OF_SINKS);
+    }
     vec![
-        checks::every_failure_was_injected(&tally, &chaos::FAILURES),
+        checks::every_failure_was_injected(&tally, &failures),
         checks::tokens_come_from_what_is_left(&tally, &tokens::SOURCES),
         checks::endless_deploys_were_heard(&tally),
     ]

@@ -9,9 +9,11 @@ mod handlers;
 mod injected;
 mod memory;
 mod phases;
+mod pollers;
 mod scrapes;
 mod series_limit;
 mod services;
+mod sinks;
 mod spans;
 mod tokens;
 mod usage_ping;
@@ -32,12 +34,14 @@ pub(crate) use handlers::bad_handlers_hurt_themselves_alone;
 pub(crate) use injected::every_failure_was_injected;
 pub(crate) use memory::memory_stays;
 pub(crate) use phases::phases_fit;
+pub(crate) use pollers::{bad_measurements_stop_no_other, collision_is_refused};
 pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
 pub(crate) use services::failures_are_told;
+pub(crate) use sinks::{Account, shutdown_keeps_its_deadline, sink_recovers};
 pub(crate) use spans::{requests_keep_their_trace, spans_balance, tasks_end};
 pub(crate) use tokens::tokens_come_from_what_is_left;
-pub(crate) use usage_ping::{report_equals_tally, report_is_its_preview};
+pub(crate) use usage_ping::{report_equals_tally, reports_are_their_previews};
 
 /// One thing that has to hold. It does if there are no failures.
 #[derive(Debug)]

@@ -230,7 +230,7 @@ fn a_page_that_took_something_away_is_found() {
 fn a_usage_ping_that_is_not_what_was_previewed_is_found() {
     let failures = |reports: &[&str]| {
         let reports: Vec<_> = reports.iter().map(ToString::to_string).collect();
-        report_is_its_preview(&reports, "{}").failures.len()
+        reports_are_their_previews(&reports, &["{}".to_owned()]).failures.len()
     };
     let found = [&["{}"][..], &["{ }"], &[], &["{}", "{}"]].map(failures);
     assert_eq!(found, [0, 1, 1, 1]);

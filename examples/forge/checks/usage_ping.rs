@@ -8,13 +8,16 @@ use super::Check;
 use crate::world::tally::Series;
 
 /// What the operator could read before is what arrived, to the byte, and nothing else did.
-pub(crate) fn report_is_its_preview(reports: &[String], preview: &str) -> Check {
-    let failures = match reports {
-        [report] if report == preview => vec![],
-        [report] => vec![format!("previewed {preview}, arrived {report}")],
-        _ => vec![format!("{} reports arrived", reports.len())],
-    };
-    let what = format!("one usage ping arrived, the {} bytes of its preview", preview.len());
+pub(crate) fn reports_are_their_previews(reports: &[String], previews: &[String]) -> Check {
+    let pairs = previews.iter().zip(reports).filter(|(preview, report)| preview != report);
+    let mut failures: Vec<_> =
+        pairs.map(|(preview, report)| format!("previewed {preview}, arrived {report}")).collect();
+    if reports.len() != previews.len() {
+        failures.push(format!("{} reports arrived, of {}", reports.len(), previews.len()));
+    }
+    let bytes: usize = previews.iter().map(String::len).sum();
+    let what =
+        format!("{} usage pings arrived, the {bytes} bytes of their previews", reports.len());
     Check { what, failures }
 }
 

@@ -4,11 +4,15 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use radiosonde_posthog::{PostHog, Status as PostHogStatus};
+use radiosonde_posthog::{Backoff, Options as Sending, PostHog, Report, Status as PostHogStatus};
 use radiosonde_snowplow::{Field, Snowplow, Status as SnowplowStatus};
+
+use crate::options::Options;
 
 /// How long a batch waits for more.
 const BATCH_DELAY: Duration = Duration::from_secs(1);
+/// Records that wait where sinks fail: few, so that there is no room for all of them.
+const SMALL_QUEUE: usize = 150;
 
 pub(crate) struct Analytics {
     posthog: PostHog,
@@ -33,20 +37,28 @@ impl Analytics {
     ///
     /// # Errors
     /// When a variable cannot be used.
-    pub(super) fn start(receiver: SocketAddr) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub(super) fn start(
+        options: &Options,
+        receiver: SocketAddr,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let is_patient = options.chaos;
+        let sending = move |sending: Sending| {
+            let sending = sending.batch_delay(BATCH_DELAY);
+            if is_patient { patient(sending) } else { sending }
+        };
         let here = format!("http://{receiver}");
         let named = PostHog::from_env("TUIST")?;
         let posthog_is_named = named.is_some();
         let posthog = named
             .unwrap_or_else(|| PostHog::builder("phc_forge", &here))
-            .options(|options| options.batch_delay(BATCH_DELAY))
+            .options(sending)
             .rules(posthog_rules())
             .start()?;
         let named = Snowplow::from_env("TUIST")?;
         let snowplow_is_named = named.is_some();
         let snowplow = named
             .unwrap_or_else(|| Snowplow::builder(&here, "forge"))
-            .options(|options| options.batch_delay(BATCH_DELAY))
+            .options(sending)
             // So that the receiver finds in the text whatever is in it.
             .base64(false)
             .rules(snowplow_rules())
@@ -64,12 +76,14 @@ impl Analytics {
         })
     }
 
-    pub(crate) fn posthog_goes(&self) -> Goes {
-        self.posthog_goes
+    /// Where the events of PostHog and of Snowplow go.
+    pub(crate) fn goes(&self) -> [Goes; 2] {
+        [self.posthog_goes, self.snowplow_goes]
     }
 
-    pub(crate) fn snowplow_goes(&self) -> Goes {
-        self.snowplow_goes
+    /// What has become of the events for PostHog and for Snowplow.
+    pub(crate) fn reports(&self) -> [Report; 2] {
+        [self.posthog.stats(), self.snowplow.stats()]
     }
 
     pub(super) fn flush(&self, deadline: Duration) {
@@ -88,6 +102,15 @@ impl Goes {
             Self::Nowhere => "off, because `DO_NOT_TRACK` is set".to_owned(),
         }
     }
+}
+
+/// Never gives up, and keeps little: what is lost is lost because there was no room for it.
+fn patient(sending: Sending) -> Sending {
+    let backoff = Backoff::new().initial(Duration::from_millis(50)).attempts(1_000);
+    sending
+        .queue_records(SMALL_QUEUE)
+        .request_timeout(Duration::from_secs(1))
+        .backoff(backoff.maximum(Duration::from_millis(500)))
 }
 
 /// What leaves, and of it these keys alone.

@@ -1,7 +1,7 @@
 //! A receiver on loopback, in place of PostHog, of a Snowplow collector, and of whoever collects usage pings: counts what
 //! arrives and looks for secrets in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,11 +41,18 @@ pub(crate) struct Received {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Arrived {
     pub(crate) requests: u64,
+    /// Requests with what had arrived before: who is not sure sends it again.
+    pub(crate) repeated: u64,
     /// Events by their name.
     pub(crate) events: BTreeMap<String, u64>,
     /// The secrets that should have stayed at home.
     pub(crate) leaks: BTreeSet<&'static str>,
+    /// The ids of what has arrived last, by request.
+    last: VecDeque<Vec<String>>,
 }
+
+/// Requests after which one does not come again: a sender sends nothing else until it knows what has become of the last one.
+const REMEMBERED: usize = 4;
 
 impl Receiver {
     /// # Errors
@@ -77,25 +84,45 @@ impl Receiver {
         };
         let mut received = self.received.lock();
         let arrived = match path.as_str() {
-            SNOWPLOW => received.snowplow.count(&document["data"], of_snowplow),
+            SNOWPLOW => received.snowplow.count(&document["data"], "eid", of_snowplow),
             USAGE_PING => {
-                received.reports.push(text.clone().into_owned());
+                if received.usage_ping.is_new(vec![text.clone().into_owned()]) {
+                    received.reports.push(text.clone().into_owned());
+                }
                 &mut received.usage_ping
             }
-            _ => received.posthog.count(&document["batch"], |event| text_of(&event["event"])),
+            _ => {
+                let name = |event: &Value| text_of(&event["event"]);
+                received.posthog.count(&document["batch"], "uuid", name)
+            }
         };
-        arrived.requests += 1;
         arrived.leaks.extend(canaries::found_in(&text));
         Ok(response(200, "{\"status\":1}"))
     }
 }
 
 impl Arrived {
-    fn count(&mut self, events: &Value, name: impl Fn(&Value) -> String) -> &mut Self {
-        for event in events.as_array().into_iter().flatten() {
-            *self.events.entry(name(event)).or_default() += 1;
+    fn count(&mut self, events: &Value, id: &str, name: impl Fn(&Value) -> String) -> &mut Self {
+        let events = || events.as_array().into_iter().flatten();
+        if self.is_new(events().map(|event| text_of(&event[id])).collect()) {
+            for event in events() {
+                *self.events.entry(name(event)).or_default() += 1;
+            }
         }
         self
+    }
+
+    /// Whether what has these ids arrives for the first time.
+    fn is_new(&mut self, ids: Vec<String>) -> bool {
+        let is_new = !self.last.contains(&ids);
+        if is_new {
+            self.requests += 1;
+            self.last.push_front(ids);
+            self.last.truncate(REMEMBERED);
+        } else {
+            self.repeated += 1;
+        }
+        is_new
     }
 }
 
