@@ -109,7 +109,9 @@ impl Pollers {
                 Err("there is nothing to be measured")
             }),
             Measurement::new("slow", move || slow.take_long()),
-            Measurement::new("well", move || drop(well.well.fetch_add(1, Relaxed))),
+            Measurement::new("well", move || {
+                well.well.fetch_add(1, Relaxed);
+            }),
         ]);
         // Without a poller nothing is injected, and the check will say so.
         *self.poller.lock() = poller.start().ok();

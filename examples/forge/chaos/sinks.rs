@@ -167,7 +167,9 @@ impl Door {
         } else {
             tokio::select! {
                 _ = pass(client, receiver) => {}
-                () = sleep_until(cut) => drop(self.cut.fetch_add(1, Relaxed)),
+                () = sleep_until(cut) => {
+                    self.cut.fetch_add(1, Relaxed);
+                }
             }
         }
     }
