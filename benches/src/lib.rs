@@ -38,6 +38,7 @@ cargo bench -p radiosonde-benches --bench side-by-side -- [OPTION]
   (nothing)     times, targets and instruction counts of all contenders, as Markdown
   --quick       a glance at every case: shows that everything runs, the figures mean nothing
   --snapshots   the snapshot beside its alternatives only
+  --bridges     the bridges beside what they join only
   --callgrind   instruction counts only
   --check       fail if radiosonde takes more instructions than its ceilings allow
 ";
@@ -99,6 +100,7 @@ fn dispatch(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     match arguments {
         [] => report::whole(Plan::FULL),
         ["--quick"] => report::glance(Plan::QUICK),
+        ["--bridges"] => report::bridges(Plan::FULL),
         ["--snapshots"] => report::snapshots(Plan::FULL),
         ["--callgrind"] => {
             report::instructions().map(|(table, _)| format!("{}\n{table}", report::preamble()))

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt::Write;
 
-use crate::contenders::{CLOCKS, COLUMNS, LOOP, RADIOSONDE, SNAPSHOTS, SPIN, TRACING};
+use crate::contenders::{BRIDGES, CLOCKS, COLUMNS, LOOP, RADIOSONDE, SNAPSHOTS, SPIN, TRACING};
 use crate::measure::{Case, Plan, Quiet, Samples, side_by_side};
 use crate::tables::{self, with_spread};
 use crate::targets::TARGETS;
@@ -54,6 +54,22 @@ pub(crate) fn times(plan: Plan) -> Result<(String, Figures), Box<dyn Error>> {
 /// Instructions of all contenders.
 pub(crate) fn instructions() -> Result<(String, Figures), Box<dyn Error>> {
     tables::instructions(&Work::ALL, &COLUMNS)
+}
+
+/// What it costs to hear through a bridge what is said through `tracing`, or on the bus.
+pub(crate) fn bridges(plan: Plan) -> Result<String, Box<dyn Error>> {
+    let works = [
+        Work::EventUnheardBesideOthers,
+        Work::EventHandlers(1),
+        Work::EventIterated,
+        Work::SpanUnheard,
+        Work::SpanHandlers,
+        Work::ScopedSpanUnheard,
+        Work::ScopedSpanHandlers,
+    ];
+    let (times, _) = tables::times(&works, &BRIDGES, LOOP, plan)?;
+    let (counts, _) = tables::instructions(&works, &BRIDGES)?;
+    Ok([times, counts].join("\n"))
 }
 
 /// One handler, executed by one thread and by two, beside a probe that has no memory to share.

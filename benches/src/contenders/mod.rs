@@ -1,6 +1,7 @@
 //! Who takes part, each in a file that does the same work with one library.
 
 mod baseline;
+mod bridges;
 mod emit;
 mod fastrace;
 mod log;
@@ -44,8 +45,17 @@ pub(crate) const COLUMNS: [Contender; 7] = [
     LOOP,
 ];
 
+/// The columns of the table of bridges.
+pub(crate) const BRIDGES: [Contender; 5] = [
+    TRACING,
+    Contender { name: "tracing → radiosonde", prepare: bridges::prepare_to_bus },
+    RADIOSONDE,
+    Contender { name: "radiosonde → tracing", prepare: bridges::prepare_to_tracing },
+    LOOP,
+];
+
 /// The contender of this name.
 pub(crate) fn named(name: &str) -> Option<Contender> {
-    let mut all = COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).chain(SNAPSHOTS);
+    let mut all = COLUMNS.into_iter().chain([SPIN]).chain(CLOCKS).chain(SNAPSHOTS).chain(BRIDGES);
     all.find(|contender| contender.name == name)
 }

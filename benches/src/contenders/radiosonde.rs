@@ -17,6 +17,11 @@ pub(super) fn prepare_clock(_: Work) -> Option<Run> {
 }
 
 pub(super) fn prepare(work: Work) -> Option<Run> {
+    attach_handlers(work).and_then(|()| run(work))
+}
+
+/// Attaches the handlers that the work asks for.
+pub(super) fn attach_handlers(work: Work) -> Option<()> {
     match work {
         Work::EventUnheard => {}
         Work::EventUnheardBesideOthers | Work::SpanUnheard | Work::ScopedSpanUnheard => {
@@ -36,6 +41,11 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
             attach("stop", "provider.request.stop", nothing).ok()?;
         }
     }
+    Some(())
+}
+
+/// What to repeat, whoever is told of it.
+pub(super) fn run(work: Work) -> Option<Run> {
     // One more call site: what all of them share must not be compiled for the one that is measured.
     execute!("provider.retry", { count: 1 });
     Some(match work {

@@ -15,6 +15,12 @@ use crate::run::Run;
 use crate::workload::{Work, repeat};
 
 pub(super) fn prepare(work: Work) -> Option<Run> {
+    let run = run(work)?;
+    subscribe(work).map(|()| run)
+}
+
+/// Makes the subscriber that the work asks for that of the process.
+pub(super) fn subscribe(work: Work) -> Option<()> {
     let registry = Registry::default();
     match work {
         Work::EventUnheard => Ok(()),
@@ -31,11 +37,17 @@ pub(super) fn prepare(work: Work) -> Option<Run> {
         Work::SpanHandlers | Work::ScopedSpanHandlers => set_global_default(registry.with(Nothing)),
         Work::SpanTimed => set_global_default(registry.with(Timed)),
         Work::EventIterated => set_global_default(registry.with(ReadAll)),
-        // A field is read by visiting all of them, and a call site's name is part of the program.
+        // There is nothing to repeat.
         Work::EventByKey | Work::EventRuntimeName => return None,
     }
-    .ok()?;
+    .ok()
+}
+
+/// What to repeat, whoever is told of it.
+pub(super) fn run(work: Work) -> Option<Run> {
     Some(match work {
+        // A field is read by visiting all of them, and a call site's name is part of the program.
+        Work::EventByKey | Work::EventRuntimeName => return None,
         Work::SpanUnheard | Work::SpanHandlers | Work::SpanTimed => repeat(|request| {
             let _span = info_span!(
                 "request",

@@ -21,6 +21,7 @@ cargo bench -p radiosonde-benches --bench metrics -- [OPTION]
   (nothing)     times, pages, memory, targets and instruction counts of all libraries, as Markdown
   --quick       a glance at every case: shows that everything runs and that what is recorded is
                 shown, the figures mean nothing
+  --bridge      the bridge from `metrics` beside what it joins only
   --callgrind   instruction counts only
   --check       fail if radiosonde takes more instructions than its ceilings allow
 ";
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     match arguments {
         [] => report::whole(Plan::FULL, Scale::FULL, 3),
         ["--quick"] => report::whole_without_instructions(Plan::QUICK, Scale::QUICK, 1),
+        ["--bridge"] => report::bridge(Plan::FULL),
         ["--callgrind"] => {
             report::instructions().map(|(table, _)| format!("{}\n{table}", report::preamble()))
         }

@@ -6,8 +6,8 @@ use std::fmt::Write;
 use std::process::{Command, Stdio};
 
 use super::libraries::{
-    ATOMIC, COLUMNS, Contender, FASTMETRICS, LOOP, MEASURED, METRICS, PROMETHEUS, RADIOSONDE, SPIN,
-    STORES, TRACING,
+    ATOMIC, BRIDGE, COLUMNS, Contender, FASTMETRICS, LOOP, MEASURED, METRICS, PROMETHEUS,
+    RADIOSONDE, SPIN, STORES, TRACING,
 };
 use super::probes::{Kind, Probe, Scale, Writers};
 use super::work::Work;
@@ -61,6 +61,13 @@ pub(crate) fn preamble() -> String {
 /// Instructions of all contenders.
 pub(crate) fn instructions() -> Result<(String, Figures), Box<dyn Error>> {
     tables::instructions(&ALONE, &COLUMNS)
+}
+
+/// What it costs to record in a store through the facade `metrics`.
+pub(crate) fn bridge(plan: Plan) -> Result<String, Box<dyn Error>> {
+    let (times, _) = tables::times(&ALONE, &BRIDGE, LOOP, plan)?;
+    let (counts, _) = tables::instructions(&ALONE, &BRIDGE)?;
+    Ok([times, counts].join("\n"))
 }
 
 /// The works that one thread does; the others are these with several.

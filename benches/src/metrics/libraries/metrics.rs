@@ -1,11 +1,15 @@
-//! `metrics` with `metrics-exporter-prometheus`: labels whose texts are owned, and a recorder that
+//! `metrics`, with `metrics-exporter-prometheus` and with the bridge to a store: labels whose texts are owned, and a recorder that
 //! is asked for the series each time. Nobody runs its upkeep: that is what a scrape does.
+
+use std::sync::Arc;
 
 use metrics::{counter, histogram, set_global_recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use radiosonde_metrics::Store;
+use radiosonde_metrics_facade::StoreRecorder;
 
 use crate::metrics::library::Library;
-use crate::metrics::work::BOUNDS;
+use crate::metrics::work::{BOUNDS, SERIES_LIMIT};
 use crate::workload::Request;
 
 pub(super) struct Metrics {
@@ -33,14 +37,55 @@ impl Library for Metrics {
     }
 
     fn counter(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
-        let counter = requests_of(request);
-        Some(move || counter.increment(1))
+        counting(request)
     }
 
     fn distribution(&self, request: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
-        let histogram = durations_of(request);
-        Some(move |number| histogram.record(number))
+        measuring(request)
     }
+}
+
+pub(super) struct Bridged {
+    store: Arc<Store>,
+}
+
+impl Library for Bridged {
+    fn new() -> Option<Self> {
+        let store = Store::new([]).ok()?;
+        let settings = StoreRecorder::builder(&store).buckets("*", BOUNDS);
+        settings.series_limit(SERIES_LIMIT).install().ok()?;
+        Some(Self { store })
+    }
+
+    fn count(&self, request: &Request) {
+        requests_of(request).increment(1);
+    }
+
+    fn measure(&self, request: &Request) {
+        durations_of(request).record(request.milliseconds);
+    }
+
+    fn page(&self) -> Vec<u8> {
+        radiosonde_prometheus::render(&self.store, None, None).body
+    }
+
+    fn counter(&self, request: &Request) -> Option<impl Fn() + Send + Sync + 'static> {
+        counting(request)
+    }
+
+    fn distribution(&self, request: &Request) -> Option<impl Fn(f64) + Send + Sync + 'static> {
+        measuring(request)
+    }
+}
+
+fn counting(request: &Request) -> Option<impl Fn() + Send + Sync + use<>> {
+    let counter = requests_of(request);
+    Some(move || counter.increment(1))
+}
+
+fn measuring(request: &Request) -> Option<impl Fn(f64) + Send + Sync + use<>> {
+    let histogram = durations_of(request);
+    Some(move |number| histogram.record(number))
 }
 
 #[inline(always)]

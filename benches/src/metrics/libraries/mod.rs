@@ -75,9 +75,13 @@ pub(crate) const COLUMNS: [Contender; 12] = [
     LOOP,
 ];
 
+/// The columns of the table of the bridge.
+pub(crate) const BRIDGE: [Contender; 4] =
+    [METRICS, contender::<metrics::Bridged>("metrics → radiosonde"), WITHOUT_EVENTS, LOOP];
+
 /// The contender of this name.
 pub(crate) fn named(name: &str) -> Option<Contender> {
-    COLUMNS.into_iter().chain([SPIN]).find(|contender| contender.name == name)
+    COLUMNS.into_iter().chain([SPIN]).chain(BRIDGE).find(|contender| contender.name == name)
 }
 
 fn prepare_atomic(work: Work) -> Option<Run> {
