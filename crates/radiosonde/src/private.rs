@@ -6,6 +6,7 @@ use crate::message::Message;
 use crate::span::CONTEXT;
 use crate::value::Value;
 
+pub use crate::clock::system_time;
 pub use crate::declare::{MeasurementField, MetadataField};
 pub use crate::site::{Executable, Site, SpanSite, Startable};
 pub use std::convert::Into;

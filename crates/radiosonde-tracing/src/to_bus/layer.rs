@@ -17,7 +17,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::entered;
 use super::open::{Open, execute};
-use super::plan::{Kind, Plan, Plans};
+use super::plan::{Kind, Plan, Plans, is_failure};
 use super::recorded::{Fields, Recorded};
 use super::rule::BusRule;
 use crate::crossing::Crossing;
@@ -138,8 +138,10 @@ where
         if span.extensions().get::<Open>().is_some() {
             return;
         }
-        let mut fields = Recorded::default();
-        attributes.record(&mut fields.visitor(plan));
+        let fields = Recorded::with_spare(|fields| {
+            attributes.record(&mut fields.visitor(plan));
+            fields.clone()
+        });
         let received = fields
             .get(plan.traceparent)
             .and_then(|header| header.as_str()?.parse::<TraceParent>().ok());
@@ -182,16 +184,19 @@ where
         let Some(plan) = self.0.plans.find(&event.metadata().callsite()) else { return };
         Recorded::with_spare(|fields| {
             event.record(&mut fields.visitor(plan));
-            if plan.fails_its_span(event.metadata()) {
-                let reason = fields.get(plan.error).map(|error| error.to_string());
-                if let Some(span) = context.event_span(event) {
-                    self.with_open(&span.id(), &context, |open| open.failure = reason);
-                }
+            if plan.tells_an_end
+                && let Some(span) = context.event_span(event)
+            {
+                let error = fields.get(plan.error).filter(|_| is_failure(event.metadata()));
+                let failure = error.map(|error| error.to_string());
+                self.with_open(&span.id(), &context, |open| {
+                    open.told_by(event.metadata(), failure)
+                });
             }
             let Kind::Event(declared) = &plan.kind else { return };
             let (mut measurements, mut metadata) = (Fields::new(), Fields::new());
             fields.add_to(plan, &mut measurements, &mut metadata);
-            plan.add_origin(&mut metadata);
+            metadata.extend(plan.origin.iter().copied());
             let run = || execute(declared, &measurements, &metadata);
             // Handlers that ask for the current context shall be told that of the span that the event names.
             match event.parent().and_then(|parent| self.context_of(context.span_scope(parent)?)) {
@@ -207,23 +212,26 @@ where
             open.context.clone()
         });
         if let Some(context) = entered {
-            entered::enter(id, context);
+            entered::enter(self.0.number, id, context);
         }
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         if self.with_open(id, &context, Open::exited).is_some() {
-            entered::exit(id);
+            entered::exit(self.0.number, id);
         }
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        if self.with_open(&id, &context, |_| ()).is_none() {
-            return;
-        }
-        // In two steps, as nobody may be called while the registry is locked.
-        let open = context.span(&id).and_then(|span| span.extensions_mut().remove::<Open>());
+        // Nobody may be called while the registry is locked.
+        let open = context.span(&id).and_then(|span| {
+            let mut extensions = span.extensions_mut();
+            let is_own = extensions.get_mut::<Open>()?.layer == self.0.number;
+            if is_own { extensions.remove::<Open>() } else { None }
+        });
         if let Some(open) = open {
+            // A span whose last handle went while it was entered is closed before it is left.
+            entered::exit(self.0.number, &id);
             if let Some(key) = Key::of(open.context.to_value()).filter(|_| open.told) {
                 TOLD.remove(&key);
             }
@@ -238,8 +246,8 @@ impl<S> Filter<S> for Listened {
         let is_known = plans.find(&metadata.callsite()).is_some();
         let is_matched = is_known
             || !is_made_here(metadata)
-                && Plan::of(&self.0.rules, metadata)
-                    .is_some_and(|plan| plans.insert(&metadata.callsite(), plan));
+                && Plan::is_wanted(&self.0.rules, metadata)
+                && plans.insert(&metadata.callsite(), || Plan::of(&self.0.rules, metadata));
         // Who listens changes, and `tracing` would have to ask every call site of the program each time.
         if is_matched { Interest::sometimes() } else { Interest::never() }
     }

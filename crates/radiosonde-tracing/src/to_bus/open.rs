@@ -1,12 +1,13 @@
 //! A span of `tracing` that is a span of the bus, from its creation to its end.
 
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use radiosonde::__private::Executable;
+use radiosonde::__private::{Executable, system_time};
 use radiosonde::{DeclaredEvent, SpanContext, ToValue, Value, monotonic_time};
 
-use super::plan::{Kind, Phases, Plan};
+use tracing::Metadata;
+
+use super::plan::{Completion, Kind, Phases, Plan};
 use super::recorded::{Fields, Recorded};
 use crate::crossing::Crossing;
 
@@ -25,7 +26,9 @@ pub(super) struct Open {
     /// Whether reporters know it.
     pub(super) told: bool,
     /// What an error inside it said.
-    pub(super) failure: Option<String>,
+    failure: Option<String>,
+    /// Whether an event inside it said what completes it.
+    is_completed: bool,
     busy: Busy,
 }
 
@@ -70,10 +73,10 @@ impl Open {
             fields,
             told: false,
             failure: None,
+            is_completed: false,
             busy: Busy::default(),
         };
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let system_time = u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX);
+        let system_time = system_time(started);
         open.execute(
             &phases.start,
             &[("monotonic_time", Value::U64(started)), ("system_time", Value::U64(system_time))],
@@ -101,6 +104,20 @@ impl Open {
         }
     }
 
+    /// Takes what an event inside it says of its end.
+    pub(super) fn told_by(&mut self, event: &Metadata<'_>, failure: Option<String>) {
+        let completion = self.plan.completion.as_ref();
+        self.is_completed |=
+            completion.is_some_and(|completion| event.fields().field(&completion.name).is_some());
+        self.failure = failure.or_else(|| self.failure.take());
+    }
+
+    /// What the span was to be completed by, and was not.
+    fn missing(&self) -> Option<&Completion> {
+        let completion = self.plan.completion.as_ref()?;
+        (!self.is_completed && self.fields.get(completion.field).is_none()).then_some(completion)
+    }
+
     /// Executes the end of the span.
     pub(super) fn end(self) {
         let Kind::Span(phases) = &self.plan.kind else { return };
@@ -114,13 +131,18 @@ impl Open {
             ("idle", Value::U64(duration - busy)),
         ];
         let times = if self.plan.timings { &times[..] } else { &times[..2] };
-        let recorded = self.fields.get(self.plan.error).map(|error| error.to_string());
+        let error = self.fields.get(self.plan.error).filter(|error| *error != false);
+        let recorded = error.map(|error| error.to_string());
         if thread::panicking() && !self.in_panic {
             let why =
                 [("kind", Value::Str("panic")), ("reason", Value::Str("the thread panicked"))];
             self.execute(&phases.exception, times, &why);
         } else if let Some(reason) = recorded.as_ref().or(self.failure.as_ref()) {
             let why = [("kind", Value::Str("error")), ("reason", Value::Str(reason))];
+            self.execute(&phases.exception, times, &why);
+        } else if let Some(completion) = self.missing() {
+            let reason = format!("the span closed without `{}`", completion.name);
+            let why = [("kind", Value::Str("dropped")), ("reason", Value::Str(&reason))];
             self.execute(&phases.exception, times, &why);
         } else {
             self.execute(&phases.stop, times, &[]);
@@ -135,10 +157,12 @@ impl Open {
     ) {
         let (mut measurements, mut metadata) = (Fields::new(), Fields::new());
         self.fields.add_to(self.plan, &mut measurements, &mut metadata);
-        measurements.extend_from_slice(times);
-        metadata.retain(|(key, _)| !why.iter().any(|(own, _)| own == key));
-        metadata.extend_from_slice(why);
-        self.plan.add_origin(&mut metadata);
+        measurements.extend(times.iter().copied());
+        if !why.is_empty() {
+            metadata.retain(|(key, _)| !why.iter().any(|(own, _)| own == key));
+            metadata.extend(why.iter().copied());
+        }
+        metadata.extend(self.plan.origin.iter().copied());
         metadata.push(("telemetry_span_context", self.context.to_value()));
         if let Some(parent) = &self.parent {
             metadata.push(("telemetry_parent_span_context", parent.to_value()));

@@ -4,12 +4,12 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use parking_lot::Mutex;
 use radiosonde::__private::{MeasurementField, MetadataField};
 use radiosonde::{Declaration, DeclarationKind, DeclaredEvent, EventName, Privacy, Value};
 use tracing::callsite::Identifier;
 use tracing::{Level, Metadata};
 
-use super::recorded::Fields;
 use super::rule::BusRule;
 
 /// One call site of `tracing` that a rule matches. It lives as long as the program, as the call site does.
@@ -18,21 +18,32 @@ pub(crate) struct Plan {
     pub(crate) kind: Kind,
     /// What becomes of each field, by its index.
     pub(crate) fields: Box<[Part]>,
-    pub(crate) level: Option<&'static str>,
-    pub(crate) target: Option<&'static str>,
+    /// How severe it is, and who says it, unless there are fields of these names.
+    pub(crate) origin: Box<[(&'static str, Value<'static>)]>,
     /// The field that names the caller's span.
     pub(crate) traceparent: Option<usize>,
     /// The field that says that the span has failed.
     pub(crate) error: Option<usize>,
+    pub(crate) completion: Option<Completion>,
+    /// Whether an event may say how the span around it ends.
+    pub(crate) tells_an_end: bool,
     pub(crate) timings: bool,
+}
+
+/// What says that a span has done its work.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) name: String,
+    /// Where the span has it itself.
+    pub(crate) field: Option<usize>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Kind {
     Event(DeclaredEvent),
     Span(Box<Phases>),
-    /// An error that may be that of the span around it, and is no event of the bus.
-    Failure,
+    /// How the span around it ends, which is no event of the bus.
+    End,
 }
 
 /// The three events of a span.
@@ -60,35 +71,34 @@ const TIMES: [&str; 5] = ["duration", "monotonic_time", "system_time", "busy", "
 const ERROR: &str = "error";
 
 impl Plan {
-    /// That of the first rule that matches.
-    pub(crate) fn of(rules: &[BusRule], metadata: &'static Metadata<'static>) -> Option<Self> {
-        let error = metadata.fields().iter().position(|field| field.name() == ERROR);
-        match rules.iter().find(|rule| rule.matches(metadata)) {
-            Some(rule) => Some(Self::by(rule, metadata, error)),
-            None => {
-                let may_fail_a_span = metadata.is_event()
-                    && *metadata.level() == Level::ERROR
-                    && error.is_some()
-                    && rules.iter().any(BusRule::is_for_spans);
-                may_fail_a_span.then(|| Self::failure(metadata, error))
-            }
-        }
+    /// Whether there is one.
+    pub(crate) fn is_wanted(rules: &[BusRule], metadata: &Metadata<'_>) -> bool {
+        tells_an_end(rules, metadata) || rules.iter().any(|rule| rule.matches(metadata))
     }
 
-    fn failure(metadata: &'static Metadata<'static>, error: Option<usize>) -> Self {
-        let part = |index| if Some(index) == error { Part::Metadata(ERROR) } else { Part::Skipped };
+    /// That of the first rule that matches.
+    pub(crate) fn of(rules: &[BusRule], metadata: &'static Metadata<'static>) -> Self {
+        let plan = match rules.iter().find(|rule| rule.matches(metadata)) {
+            Some(rule) => Self::by(rule, metadata),
+            None => Self::of_end(metadata),
+        };
+        Self { tells_an_end: tells_an_end(rules, metadata), ..plan }
+    }
+
+    fn of_end(metadata: &'static Metadata<'static>) -> Self {
         Self {
-            kind: Kind::Failure,
-            fields: (0..metadata.fields().len()).map(part).collect(),
-            level: None,
-            target: None,
+            kind: Kind::End,
+            fields: Box::default(),
+            origin: Box::default(),
             traceparent: None,
-            error,
+            error: field(metadata, ERROR),
+            completion: None,
+            tells_an_end: true,
             timings: false,
         }
     }
 
-    fn by(rule: &BusRule, metadata: &'static Metadata<'static>, error: Option<usize>) -> Self {
+    fn by(rule: &BusRule, metadata: &'static Metadata<'static>) -> Self {
         let keys: Vec<&'static str> = metadata.fields().iter().map(|field| field.name()).collect();
         let part = |(index, key): (usize, &&'static str)| {
             // Of a field that is there twice, the last one counts.
@@ -99,29 +109,27 @@ impl Plan {
             part_of(rule, key, metadata.is_span())
         };
         let fields: Box<[Part]> = keys.iter().enumerate().map(part).collect();
-        let own = |key: &str, value| (!keys.contains(&key)).then_some(value);
+        let level = ("level", Value::Str(metadata.level().as_str()));
+        let target = ("target", Value::Str(metadata.target()));
+        let completion =
+            |name: &String| Completion { name: name.clone(), field: field(metadata, name) };
         let event = rule.event_name(metadata.target(), metadata.name());
         Self {
             kind: declared(&event, metadata.is_span(), rule, &fields),
-            level: own("level", metadata.level().as_str()),
-            target: own("target", metadata.target()),
-            traceparent: keys.iter().position(|key| *key == radiosonde_trace_context::HEADER),
-            error,
+            origin: [level, target].into_iter().filter(|(key, _)| !keys.contains(key)).collect(),
+            traceparent: field(metadata, radiosonde_trace_context::HEADER),
+            error: field(metadata, ERROR),
+            completion: rule.completed_by.as_ref().map(completion),
+            tells_an_end: false,
             timings: rule.timings,
             fields,
         }
     }
 
-    /// Whether an event of `tracing` says that the span it is in has failed, as that of `#[instrument(err)]` does.
-    pub(crate) fn fails_its_span(&self, metadata: &Metadata<'_>) -> bool {
-        self.error.is_some() && *metadata.level() == Level::ERROR
-    }
-
-    /// Adds how severe it is, and who says it.
-    pub(crate) fn add_origin(&self, metadata: &mut Fields<'_>) {
-        let origin = [("level", self.level), ("target", self.target)];
-        metadata
-            .extend(origin.into_iter().filter_map(|(key, value)| Some((key, Value::Str(value?)))));
+    /// Whether a field is looked at, though handlers may not be shown it.
+    pub(crate) fn looks_at(&self, field: usize) -> bool {
+        let completion = self.completion.as_ref().and_then(|completion| completion.field);
+        [self.error, self.traceparent, completion].contains(&Some(field))
     }
 
     /// Whether anybody listens to what this is on the bus.
@@ -134,9 +142,28 @@ impl Plan {
                     || phases.start.is_enabled()
                     || phases.exception.is_enabled()
             }
-            Kind::Failure => true,
+            Kind::End => true,
         }
     }
+}
+
+/// Where a span or event has this field.
+fn field(metadata: &Metadata<'_>, name: &str) -> Option<usize> {
+    metadata.fields().field(name).map(|field| field.index())
+}
+
+/// Whether an event has an error of the span that it is in, as that of `#[instrument(err)]`, or what completes one.
+fn tells_an_end(rules: &[BusRule], metadata: &Metadata<'_>) -> bool {
+    let completes = |rule: &BusRule| {
+        rule.completed_by.as_ref().is_some_and(|name| field(metadata, name).is_some())
+    };
+    metadata.is_event()
+        && rules.iter().any(|rule| rule.is_for_spans() && (is_failure(metadata) || completes(rule)))
+}
+
+/// Whether an event says that the span which it is in has failed.
+pub(crate) fn is_failure(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() == Level::ERROR && field(metadata, ERROR).is_some()
 }
 
 fn part_of(rule: &BusRule, key: &'static str, is_span: bool) -> Part {
@@ -198,6 +225,8 @@ fn declared(event: &str, is_span: bool, rule: &BusRule, parts: &[Part]) -> Kind 
 #[derive(Debug)]
 pub(crate) struct Plans {
     slots: Box<[OnceLock<Entry>]>,
+    /// Held by who adds one.
+    adding: Mutex<()>,
     left_out: AtomicU64,
 }
 
@@ -215,7 +244,11 @@ const REACH: usize = 32;
 
 impl Default for Plans {
     fn default() -> Self {
-        Self { slots: (0..SLOTS).map(|_| OnceLock::new()).collect(), left_out: AtomicU64::new(0) }
+        Self {
+            slots: (0..SLOTS).map(|_| OnceLock::new()).collect(),
+            adding: Mutex::default(),
+            left_out: AtomicU64::new(0),
+        }
     }
 }
 
@@ -231,16 +264,18 @@ impl Plans {
         None
     }
 
-    /// Adds the plan of a call site that has none yet. Whether there was room.
-    pub(crate) fn insert(&self, callsite: &Identifier, plan: Plan) -> bool {
-        let mut plan = Some(plan);
+    /// Makes the plan of a call site that has none yet, unless there is no room. Whether there is one now.
+    pub(crate) fn insert(&self, callsite: &Identifier, make: impl FnOnce() -> Plan) -> bool {
+        let _adding = self.adding.lock();
         for slot in self.probe(callsite) {
-            let entry = slot.get_or_init(|| match plan.take() {
-                Some(plan) => Entry { callsite: callsite.clone(), plan: Box::leak(Box::new(plan)) },
-                None => unreachable!("the loop ends with the slot that took the plan"),
-            });
-            if entry.callsite == *callsite {
-                return true;
+            match slot.get() {
+                Some(entry) if entry.callsite == *callsite => return true,
+                Some(_) => {}
+                None => {
+                    let plan = Box::leak(Box::new(make()));
+                    slot.get_or_init(|| Entry { callsite: callsite.clone(), plan });
+                    return true;
+                }
             }
         }
         self.left_out.fetch_add(1, Relaxed);

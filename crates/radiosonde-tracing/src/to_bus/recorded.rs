@@ -16,10 +16,10 @@ use super::plan::{Part, Plan};
 pub(crate) type Fields<'a> = SmallVec<[(&'static str, Value<'a>); 12]>;
 
 /// The fields that were given, by the index of each, and all their text in one place.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Recorded {
     text: String,
-    fields: SmallVec<[(usize, Raw); 8]>,
+    fields: Vec<(usize, Raw)>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,14 +44,15 @@ thread_local! {
 
 impl Recorded {
     /// Runs `f` with an empty one, which is the one of the thread unless that is in use: a value's `Debug` may say something itself.
-    pub(crate) fn with_spare(f: impl FnOnce(&mut Self)) {
+    pub(crate) fn with_spare<R>(f: impl FnOnce(&mut Self) -> R) -> R {
         let mut recorded = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-        f(&mut recorded);
+        let result = f(&mut recorded);
         recorded.fields.clear();
         recorded.text.clear();
         recorded.text.shrink_to(MUCH_TEXT);
         // A thread that is ending keeps nothing.
         let _ = SPARE.try_with(|spare| spare.set(Some(recorded)));
+        result
     }
 
     /// What puts the fields in here that a plan wants.
@@ -63,12 +64,7 @@ impl Recorded {
     pub(crate) fn extend(&mut self, later: &Self) {
         for (index, raw) in &later.fields {
             let raw = match raw {
-                Raw::Text(range) => {
-                    self.make_room();
-                    let start = self.text.len();
-                    self.text.push_str(&later.text[range.clone()]);
-                    Raw::Text(start..self.text.len())
-                }
+                Raw::Text(range) => self.keep(&later.text[range.clone()]),
                 other => other.clone(),
             };
             self.put(*index, raw);
@@ -115,17 +111,37 @@ impl Recorded {
     }
 
     fn put(&mut self, index: usize, raw: Raw) {
+        // `tracing` hands them over in their order.
+        if self.fields.last().is_none_or(|(last, _)| *last < index) {
+            return self.fields.push((index, raw));
+        }
         match self.fields.iter_mut().find(|(other, _)| *other == index) {
             Some((_, old)) => *old = raw,
             None => self.fields.push((index, raw)),
         }
     }
 
+    fn keep(&mut self, text: &str) -> Raw {
+        self.make_room();
+        let start = self.text.len();
+        // What does not fit is cut.
+        let _ = Limited::new(&mut self.text).write_str(text);
+        Raw::Text(start..self.text.len())
+    }
+
     /// Throws away the text of fields that were recorded anew, when that is much: a span may live long.
+    #[inline]
     fn make_room(&mut self) {
+        if self.text.len() >= MUCH_TEXT {
+            self.throw_away();
+        }
+    }
+
+    #[cold]
+    fn throw_away(&mut self) {
         let live = |raw: &Raw| if let Raw::Text(range) = raw { range.len() } else { 0 };
         let used: usize = self.fields.iter().map(|(_, raw)| live(raw)).sum();
-        if self.text.len() < MUCH_TEXT.max(2 * used) {
+        if self.text.len() < 2 * used {
             return;
         }
         let old = std::mem::take(&mut self.text);
@@ -147,9 +163,7 @@ pub(crate) struct Visitor<'a> {
 impl Visitor<'_> {
     fn put(&mut self, field: &Field, raw: impl FnOnce(&mut Recorded) -> Raw) {
         match self.plan.fields.get(field.index()) {
-            None | Some(Part::Skipped)
-                if self.plan.error != Some(field.index())
-                    && self.plan.traceparent != Some(field.index()) => {}
+            None | Some(Part::Skipped) if !self.plan.looks_at(field.index()) => {}
             Some(Part::Secret(_)) => self.recorded.put(field.index(), Raw::Secret),
             _ => {
                 let raw = raw(self.recorded);
@@ -158,12 +172,11 @@ impl Visitor<'_> {
         }
     }
 
-    fn put_text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+    fn put_formatted(&mut self, field: &Field, text: fmt::Arguments<'_>) {
         self.put(field, |recorded| {
             recorded.make_room();
             let start = recorded.text.len();
-            let mut limited =
-                Limited { text: &mut recorded.text, left: LONGEST_TEXT, is_full: false };
+            let mut limited = Limited::new(&mut recorded.text);
             // The value's code is the user's: a panic in it must not reach the emitting thread.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| limited.write_fmt(text))) {
                 // Dropping what it carried may panic again.
@@ -202,15 +215,15 @@ impl Visit for Visitor<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put_text(field, format_args!("{value}"));
+        self.put(field, |recorded| recorded.keep(value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.put_text(field, format_args!("{value}"));
+        self.put_formatted(field, format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put_text(field, format_args!("{value:?}"));
+        self.put_formatted(field, format_args!("{value:?}"));
     }
 }
 
@@ -228,6 +241,12 @@ struct Limited<'a> {
     text: &'a mut String,
     left: usize,
     is_full: bool,
+}
+
+impl<'a> Limited<'a> {
+    fn new(text: &'a mut String) -> Self {
+        Self { text, left: LONGEST_TEXT, is_full: false }
+    }
 }
 
 impl fmt::Write for Limited<'_> {
@@ -258,8 +277,7 @@ mod tests {
     use super::*;
 
     fn recorded(index: usize, text: &str) -> Recorded {
-        let fields = SmallVec::from_iter([(index, Raw::Text(0..text.len()))]);
-        Recorded { text: text.to_owned(), fields }
+        Recorded { text: text.to_owned(), fields: vec![(index, Raw::Text(0..text.len()))] }
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub struct BusRule {
     pub(crate) public: Vec<String>,
     pub(crate) secret: Vec<String>,
     pub(crate) timings: bool,
+    pub(crate) completed_by: Option<String>,
 }
 
 /// How the names of telemetry's own events begin.
@@ -70,6 +71,7 @@ impl BusRule {
             public: Vec::new(),
             secret: Vec::new(),
             timings: false,
+            completed_by: None,
         }
     }
 
@@ -118,6 +120,31 @@ impl BusRule {
     /// Measures how long a span was entered and how long it was not: `busy` and `idle`, in nanoseconds, when it ends.
     pub fn timings(mut self) -> Self {
         self.timings = true;
+        self
+    }
+
+    /// Ends a span as an exception of kind `dropped` if it closes and this field was neither recorded on it nor said by an event in it.
+    ///
+    /// `tracing` tells that a span closes, and not why: the span of a future that was cancelled closes as any other one. What is recorded
+    /// when the work is done tells the two apart, such as a `status`, or the `return` of `#[instrument(ret, err)]`.
+    ///
+    /// ```
+    /// use radiosonde_tracing::{BusRule, to_bus};
+    /// use tracing::{field, info_span, subscriber};
+    /// use tracing_subscriber::layer::SubscriberExt as _;
+    ///
+    /// let layer = to_bus([BusRule::span("fetch").completed_by("status")])?;
+    /// let capture = radiosonde::capture(["fetch.*"]);
+    /// subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    ///     info_span!("fetch", status = field::Empty).record("status", 200);
+    ///     drop(info_span!("fetch", status = field::Empty));
+    /// });
+    /// let names: Vec<_> = capture.events().iter().map(|event| event.name().to_string()).collect();
+    /// assert_eq!(names, ["fetch.start", "fetch.stop", "fetch.start", "fetch.exception"]);
+    /// # Ok::<(), radiosonde_tracing::RuleError>(())
+    /// ```
+    pub fn completed_by(mut self, field: impl Into<String>) -> Self {
+        self.completed_by = Some(field.into());
         self
     }
 

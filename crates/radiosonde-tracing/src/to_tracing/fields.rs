@@ -96,10 +96,13 @@ impl<'a> Given<'a> {
         then: impl FnOnce(&ValueSet<'_>) -> R,
     ) -> R {
         let fields = site.fields();
+        let Some(any) = fields.first() else {
+            return then(&site.metadata().fields().value_set(&[]));
+        };
         let pairs: [(&Field, Option<&dyn tracing::Value>); ROOM] = array::from_fn(|at| {
             let field = self.keys.get(at).and_then(|key| field_of(fields, at, key));
             // What is behind the last one, or has no field, is no value.
-            field.map_or((&fields[0], None), |field| (field, Some(self.values[at].as_value())))
+            field.map_or((any, None), |field| (field, Some(self.values[at].as_value())))
         });
         then(&site.metadata().fields().value_set(&pairs))
     }

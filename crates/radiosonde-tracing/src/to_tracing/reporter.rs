@@ -138,20 +138,20 @@ impl Drop for ToTracing {
 impl Bridge {
     fn handle(&self, event: &Event<'_>) {
         // What comes from `tracing` is there already.
-        if Crossing::is_under_way() || LevelFilter::current() == LevelFilter::OFF {
-            return;
-        }
+        let is_news = !Crossing::is_under_way() && LevelFilter::current() != LevelFilter::OFF;
         let _crossing = Crossing::enter();
         match phase(event) {
-            Some(Phase::Start) => self.start(event),
+            // Where it ends changes nothing about a span that was made.
             Some(Phase::End) => {
-                let made = Key::of(event.metadata(CONTEXT)).and_then(|key| self.spans.remove(&key));
-                match made {
+                match Key::of(event.metadata(CONTEXT)).and_then(|key| self.spans.remove(&key)) {
                     Some(made) => self.end(event, &made),
-                    None => self.event(event),
+                    None if is_news => self.event(event),
+                    None => {}
                 }
             }
-            None => self.event(event),
+            Some(Phase::Start) if is_news => self.start(event),
+            None if is_news => self.event(event),
+            _ => {}
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) const FIELDS: usize = 32;
 pub(crate) type Keys = SmallVec<[&'static str; 8]>;
 
 /// Events of one name with the same keys, or spans.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Site {
     metadata: OnceLock<Metadata<'static>>,
     /// At least one.
@@ -42,7 +42,24 @@ pub(crate) fn is_made_here(metadata: &Metadata<'_>) -> bool {
     metadata.module_path() == Some(MODULE) || metadata.target() == TARGET
 }
 
+/// A call site has metadata that name the call site, so that for a moment it is there without them.
+static UNMADE: Site = Site::unmade();
+static UNMADE_METADATA: Metadata<'static> = Metadata::new(
+    "unmade",
+    TARGET,
+    Level::TRACE,
+    None,
+    None,
+    Some(MODULE),
+    FieldSet::new(&[], Identifier(&UNMADE)),
+    Kind::EVENT,
+);
+
 impl Site {
+    const fn unmade() -> Self {
+        Self { metadata: OnceLock::new(), fields: OnceLock::new(), interest: AtomicU8::new(0) }
+    }
+
     /// Makes one, if there is room for it.
     pub(crate) fn make(
         name: &str,
@@ -56,7 +73,7 @@ impl Site {
             MADE.store(MAXIMUM, Relaxed);
             return None;
         }
-        let site: &'static Self = Box::leak(Box::default());
+        let site: &'static Self = Box::leak(Box::new(Self::unmade()));
         site.metadata.get_or_init(|| {
             Metadata::new(
                 name.to_owned().leak(),
@@ -102,10 +119,7 @@ impl Callsite for Site {
     }
 
     fn metadata(&self) -> &Metadata<'static> {
-        match self.metadata.get() {
-            Some(metadata) => metadata,
-            None => unreachable!("a call site is handed out when it has its metadata"),
-        }
+        self.metadata.get().unwrap_or(&UNMADE_METADATA)
     }
 }
 

@@ -32,6 +32,130 @@ fn a_span_that_is_left_out_of_order_leaves_the_inner_one_current() {
 }
 
 #[test]
+fn spans_of_two_subscribers_are_told_apart_though_their_ids_are_the_same() {
+    let _heard = capture(["fault.same.*"]);
+    let current = || SpanContext::current().map(|context| context.to_string());
+    bridged([BusRule::span("fault.same")], || {
+        let outer = info_span!("outer").entered();
+        bridged([BusRule::span("fault.same")], || {
+            let inner = info_span!("inner").entered();
+            assert_eq!(inner.id().unwrap(), outer.id().unwrap());
+            let of_inner = current();
+            drop(outer);
+            assert_eq!(current(), of_inner);
+            drop(inner);
+        });
+        assert_eq!(current(), None);
+    });
+}
+
+#[test]
+fn a_span_whose_last_handle_goes_while_it_is_entered_does_not_stay_current() {
+    let capture = capture(["fault.entered.*"]);
+    bridged([BusRule::span("fault.entered")], || {
+        let subscriber = tracing::dispatcher::get_default(Clone::clone);
+        let span = info_span!("span");
+        let id = span.id().unwrap();
+        subscriber.enter(&id);
+        assert!(SpanContext::current().is_some());
+        drop(span);
+        subscriber.exit(&id);
+        assert!(SpanContext::current().is_none());
+    });
+    assert_eq!(names(&capture), ["fault.entered.start", "fault.entered.stop"]);
+}
+
+#[test]
+fn a_future_that_is_dropped_ends_its_span_as_one_that_is_done_unless_a_rule_says_what_completes_it()
+{
+    use std::task::{Context, Waker};
+    use std::{future, pin};
+    use tracing::{Instrument as _, field, instrument};
+
+    #[instrument(name = "asks", ret, skip_all)]
+    async fn asks(answer: impl Future<Output = u8>) -> u8 {
+        answer.await
+    }
+    fn poll_once(future: impl Future) {
+        let _ = pin::pin!(future).poll(&mut Context::from_waker(Waker::noop()));
+    }
+    let capture = capture(["fault.cancelled.**"]);
+    let rules = [
+        BusRule::span("fault.cancelled.asks").name("asks").completed_by("return"),
+        BusRule::span("fault.cancelled.fetch")
+            .name("fetch")
+            .completed_by("status")
+            .metadata(["path"]),
+        BusRule::span("fault.cancelled.plain"),
+    ];
+    bridged(rules, || {
+        poll_once(future::pending::<()>().instrument(info_span!("plain")));
+        poll_once(asks(future::pending()));
+        poll_once(asks(future::ready(1)));
+        let fetch = |status: Option<u16>| {
+            let span = info_span!("fetch", status = field::Empty);
+            poll_once(
+                async move {
+                    Span::current().record("status", status);
+                }
+                .instrument(span),
+            );
+        };
+        fetch(None);
+        fetch(Some(200));
+    });
+    let events = capture.events();
+    let ends: Vec<_> =
+        events.iter().filter(|event| !event.name().as_str().ends_with(".start")).collect();
+    let names: Vec<_> = ends.iter().map(|event| event.name().to_string()).collect();
+    let expected = ["plain.stop", "asks.exception", "asks.stop", "fetch.exception", "fetch.stop"];
+    assert_eq!(names, expected.map(|name| format!("fault.cancelled.{name}")));
+    assert!(ends[1].metadata("kind") == "dropped");
+    assert!(ends[1].metadata("reason") == "the span closed without `return`");
+    assert!(ends[4].metadata("status").is_null(), "it is looked at, and not handed over");
+}
+
+#[test]
+fn a_field_that_says_that_there_is_no_error_is_none() {
+    let capture = capture(["fault.error.*"]);
+    bridged([BusRule::span("fault.error")], || {
+        drop(info_span!("span", error = false));
+        drop(info_span!("span", error = true));
+    });
+    let names: Vec<_> =
+        names(&capture).into_iter().filter(|name| !name.ends_with("start")).collect();
+    assert_eq!(names, ["fault.error.stop", "fault.error.exception"]);
+}
+
+#[test]
+fn fields_of_all_types_are_kept_as_they_are_or_as_text() {
+    let capture = capture(["fault.types"]);
+    let bytes: &[u8] = b"\x01\xff";
+    bridged([BusRule::event("fault.types")], || {
+        info!(
+            most = u128::MAX,
+            least = i128::MIN,
+            fits = 7_u128,
+            nan = f64::NAN,
+            bytes,
+            none = None::<u64>,
+            some = Some(3)
+        );
+    });
+    let event = &capture.events()[0];
+    assert!(
+        event.metadata("most") == u128::MAX as f64 && event.metadata("least") == i128::MIN as f64
+    );
+    assert!(
+        event.metadata("fits") == 7
+            && event.metadata("some") == 3
+            && event.metadata("none").is_null()
+    );
+    assert!(event.metadata("nan").as_f64().unwrap().is_nan());
+    assert!(event.metadata("bytes") == "[01 ff]");
+}
+
+#[test]
 fn a_span_ends_once_with_the_last_of_its_clones_whichever_thread_drops_it() {
     let capture = capture(["fault.clones.*"]);
     bridged([BusRule::span("fault.clones")], || {

@@ -111,6 +111,23 @@ fn handlers_that_speak_to_tracing_do_not_go_round() {
 }
 
 #[test]
+fn a_span_of_the_bus_that_a_handler_of_what_crossed_ends_is_closed() {
+    let collect = Collect::default();
+    let subscriber = tracing_subscriber::registry().with(collect.clone());
+    with_default(subscriber.with(to_bus([BusRule::event("round.ends.said")]).unwrap()), || {
+        let _bridge = ToTracing::start([TracingRule::events(["round.ends.**"])]).unwrap();
+        let open = std::sync::Mutex::new(Some(span!("round.ends.span")));
+        attach("round.ends", "round.ends.said", move |_| drop(open.lock().unwrap().take()))
+            .unwrap();
+        info!("the end");
+        detach("round.ends").unwrap();
+        let told = collect.told();
+        assert!(told[0].is_closed && told[0].fields["kind"] == "dropped");
+        assert_eq!(told.len(), 2);
+    });
+}
+
+#[test]
 fn what_a_log_of_the_buss_events_says_is_not_taken_for_news() {
     let capture = capture(["round.log.**"]);
     both("round.log", || info!(target: "radiosonde", "a line about an event"));

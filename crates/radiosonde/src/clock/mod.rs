@@ -43,7 +43,7 @@ fn instant() -> u64 {
 /// The system's clock is read at most once a second and the monotonic one added to it, because reading both costs as much as
 /// the rest of a span. A clock that is set is noticed within that second.
 #[inline]
-pub(crate) fn system_time(monotonic_time: u64) -> u64 {
+pub fn system_time(monotonic_time: u64) -> u64 {
     // Wraps for a time before the reading, too: a counter that has begun anew tells one, and is found out there.
     if monotonic_time.wrapping_sub(READ_AT.load(Relaxed)) < SECOND {
         monotonic_time.wrapping_add(OFFSET.load(Relaxed))
