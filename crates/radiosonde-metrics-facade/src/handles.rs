@@ -57,8 +57,12 @@ impl CounterFn for Counter {
 impl Gauge {
     fn change(&self, change: impl FnOnce(f64) -> f64) {
         let mut value = self.value.lock();
-        *value = change(*value);
-        self.series.record(*value);
+        let changed = change(*value);
+        // What is not finite is skipped by the series, and must not be in all that comes after it.
+        if changed.is_finite() {
+            *value = changed;
+        }
+        self.series.record(changed);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use metrics::{Key, KeyName, Metadata, Recorder, SharedString};
+use metrics::{Key, KeyName, Label, Metadata, Recorder, SharedString};
 use parking_lot::Mutex;
 use radiosonde::execute;
 use radiosonde_metrics::{Metric, Store, exported_name};
@@ -148,9 +148,20 @@ impl Shared {
             self.labels.fetch_add(1, Relaxed);
             self.tell(key, "labels", &format!("`{}` is none of its tags", label.key()));
         }
-        // The application may have removed it from the store.
-        let series = self.settings.store.handle(metric.name(), &values).ok()?;
-        let handle = Arc::new(T::from(series));
+        // What was set is kept with the handle, so that there is one for a series, whatever other labels come with it.
+        let labels = metric.tag_names().zip(&values);
+        let labels: Vec<_> =
+            labels.map(|(tag, value)| Label::new(tag.to_owned(), (*value).to_owned())).collect();
+        let of_series = Key::from_parts(metric.name().to_owned(), labels);
+        let handle = match registered.get(&of_series) {
+            Some(handle) => handle,
+            None => {
+                // The application may have removed it from the store.
+                let series = self.settings.store.handle(metric.name(), &values).ok()?;
+                let handle = Arc::new(T::from(series));
+                if is_kept { registered.keep(&of_series, handle) } else { handle }
+            }
+        };
         Some(if is_kept { registered.keep(key, handle) } else { handle })
     }
 
@@ -197,7 +208,7 @@ impl Shared {
             );
             return None;
         }
-        // Twice, as keys with the same labels in another order are others, and have the same series.
+        // Twice, as keys may differ in labels that the metric has no tags for, and have the same series.
         let is_kept = found.kept < metric.maximum_series().saturating_mul(2);
         found.kept += usize::from(is_kept);
         Some((metric, is_kept))

@@ -55,6 +55,53 @@ fn gauges_are_set_rise_and_fall() {
 }
 
 #[test]
+fn a_gauge_is_one_in_whatever_order_its_labels_are_and_whatever_others_there_are() {
+    let (store, recorder) = recorder(|settings| settings.series_limit(2));
+    with_local_recorder(&recorder, || {
+        gauge!("open", "host" => "a", "port" => "80").increment(3);
+        gauge!("open", "port" => "80", "host" => "a").decrement(1);
+        // More than handles are kept for.
+        for path in 0..10 {
+            let path = path.to_string();
+            gauge!("open", "host" => "a", "port" => "80", "path" => path).increment(5);
+        }
+        counter!("pages", "host" => "a", "port" => "80").absolute(7);
+        counter!("pages", "port" => "80", "host" => "a").absolute(9);
+    });
+    let snapshot = store.snapshot();
+    assert_eq!(snapshot.value("open", &["a", "80"]), Some(SeriesValue::Number(52.0)));
+    assert_eq!(snapshot.value("pages", &["a", "80"]), Some(SeriesValue::Count(9)));
+}
+
+#[test]
+fn a_number_that_is_none_costs_itself_alone() {
+    let (snapshot, recorder) = recorded(|| {
+        let gauge = gauge!("gauge");
+        gauge.set(2.0);
+        [f64::NAN, f64::INFINITY].into_iter().for_each(|number| gauge.increment(number));
+        gauge.set(f64::NAN);
+        gauge.increment(1.0);
+        let histogram = histogram!("histogram");
+        [1.0, f64::NAN, f64::NEG_INFINITY].into_iter().for_each(|number| histogram.record(number));
+    });
+    assert_eq!(snapshot.value("gauge", &[]), Some(SeriesValue::Number(3.0)));
+    match snapshot.value("histogram", &[]) {
+        Some(SeriesValue::Summary { count, sum, .. }) => assert_eq!((count, sum), (1, 1.0)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(recorder.refused(), Default::default());
+}
+
+#[test]
+fn a_handle_records_after_its_recorder_is_gone() {
+    let (store, recorder) = recorder(|settings| settings);
+    let handle = with_local_recorder(&recorder, || counter!("kept"));
+    drop(recorder);
+    handle.increment(2);
+    assert_eq!(store.snapshot().value("kept", &[]), Some(SeriesValue::Count(2)));
+}
+
+#[test]
 fn threads_that_raise_a_gauge_together_leave_their_sum() {
     let (snapshot, _) = recorded(|| {
         let gauge = gauge!("together");

@@ -76,8 +76,13 @@ pub(crate) const COLUMNS: [Contender; 12] = [
 ];
 
 /// The columns of the table of the bridge.
-pub(crate) const BRIDGE: [Contender; 4] =
-    [METRICS, contender::<metrics::Bridged>("metrics → radiosonde"), WITHOUT_EVENTS, LOOP];
+pub(crate) const BRIDGE: [Contender; 5] = [
+    METRICS,
+    contender::<metrics::Bridged>("metrics → radiosonde"),
+    RADIOSONDE,
+    WITHOUT_EVENTS,
+    LOOP,
+];
 
 /// The contender of this name.
 pub(crate) fn named(name: &str) -> Option<Contender> {
