@@ -17,15 +17,7 @@ const INACTIVITY: Duration = Duration::from_secs(2);
 /// How long a deploy may take, whatever it says.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What became of a deploy.
-pub(crate) struct Deployed {
-    /// How often it said something.
-    pub(crate) lines: u64,
-    /// `ok`, `timeout`, or `exit_code_` and the code.
-    pub(crate) result: String,
-}
-
-/// Runs the program to its end, or until it has said nothing, or gone on, for too long.
+/// Runs the program to its end, or until it has said nothing, or gone on, for too long. Gives the number of lines that it said.
 ///
 /// # Errors
 /// When the program cannot be started.
@@ -33,7 +25,7 @@ pub(crate) async fn deploy(
     ticket_id: &str,
     program: &Path,
     arguments: &[String],
-) -> io::Result<Deployed> {
+) -> io::Result<u64> {
     let started = Instant::now();
     let mut command = child::command(program, arguments);
     // A deploy that asks something gets no answer, but learns when this program is gone.
@@ -53,7 +45,7 @@ pub(crate) async fn deploy(
     let status = child.wait().await?;
     let result = if finished { describe(status) } else { "timeout".to_owned() };
     execute!(events::DEPLOY_EXIT, { duration: started.elapsed() }, { ticket_id, result });
-    Ok(Deployed { lines, result })
+    Ok(lines)
 }
 
 /// Calls `line` for every non-empty line: once, however it is cut into chunks, long, or encoded.
