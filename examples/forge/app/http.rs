@@ -57,7 +57,7 @@ pub(crate) async fn call(client: &Client, request: Request<Bytes>) -> Result<Ans
 }
 
 /// Whether the server may have heard of a request that came to nothing.
-pub(crate) fn is_sent(error: &Error) -> bool {
+pub(super) fn is_sent(error: &Error) -> bool {
     use ErrorKind::{Connect, ConnectTimeout, QueueTimeout, Request};
     !matches!(error.kind(), Request | QueueTimeout | Connect | ConnectTimeout)
 }

@@ -13,7 +13,6 @@ use tokio::time::timeout;
 use super::pace::panic_on;
 use super::{HERD_MEMBER, Pace, rng};
 use crate::app::deploys::deploy;
-use crate::app::http;
 use crate::app::logs::{FetchError, Logs};
 use crate::app::parts::DEPLOYER_CLIENT;
 use crate::app::providers::Provider;
@@ -153,21 +152,35 @@ impl Deployer {
         }
     }
 
-    /// The status of a refusal, if it was refused. The provider counts what it is asked for, and the reader what came to nothing.
+    /// The status of a refusal, if it was refused. The reader counts how it ended, as the provider does not know for how long he waits.
     async fn fetch_page(&self, app: &str, token: &Token) -> Option<u16> {
-        match timeout(PATIENCE, self.logs.fetch(app, token)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(FetchError::Refused(status))) => return Some(status),
+        let fetched = timeout(PATIENCE, self.logs.fetch(app, token)).await;
+        self.tally.add("atlas_logs_fetch_started", &[], 1);
+        let failed = |kind| self.tally.add("atlas_logs_fetch_exceptions", &[("kind", kind)], 1);
+        match fetched {
+            Ok(Ok(entries)) => {
+                self.tally.add("atlas_logs_entries", &[], entries as u64);
+                self.count_page("ok");
+            }
+            Ok(Err(FetchError::Refused(status))) => {
+                self.count_page(&format!("http_{status}"));
+                return Some(status);
+            }
             Ok(Err(FetchError::Transport(error))) => {
                 self.count_client_error(error.kind().as_str());
-                if !http::is_sent(&error) {
-                    self.tally.add("atlas_logs_fetch_started", &[], 1);
-                    self.tally.add("atlas_logs_fetch_exceptions", &[("kind", "error")], 1);
-                }
+                failed("error");
             }
-            Err(_) => self.count_client_error("cancelled"),
+            Err(_) => {
+                self.count_client_error("cancelled");
+                failed("dropped");
+            }
         }
         None
+    }
+
+    fn count_page(&self, status: &str) {
+        self.tally.add("atlas_logs_fetch_total", &[("status", status)], 1);
+        self.tally.add("atlas_logs_fetch_duration_milliseconds_count", &[("status", status)], 1);
     }
 
     /// W5: twelve deploys, of which some fail and one hangs.

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::canaries;
 use super::server::{HungUp, response};
-use super::tally::{Series, Tally};
+use super::tally::Tally;
 use crate::chaos::{injected, services};
 
 #[derive(Debug)]
@@ -42,9 +42,6 @@ impl FlyLogs {
         request: &Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, HungUp> {
         let number = self.requests.fetch_add(1, Relaxed);
-        if !self.tally.comes_again(request) {
-            self.tally.add("atlas_logs_fetch_started", &[], 1);
-        }
         let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = bearer.and_then(|bearer| bearer.strip_prefix("Bearer ")).unwrap_or_default();
 
@@ -54,30 +51,19 @@ impl FlyLogs {
             self.revoked.lock().insert(token.to_owned());
         }
         if !token.starts_with(canaries::TOKEN) || self.revoked.lock().contains(token) {
-            self.count_end("http_401");
             return Ok(response(401, "{}"));
         }
         if number % hangs_up == 10 {
             injected(&self.tally, services::LOGS_HANG_UP);
-            let failed = Series::new("atlas_logs_fetch_exceptions", &[("kind", "error")]);
-            self.tally.hung_up(request, vec![failed]);
             return Err(HungUp);
         }
         if number % 97 == 20 {
             injected(&self.tally, services::LOGS_STALL);
-            self.tally.add("atlas_logs_fetch_exceptions", &[("kind", "dropped")], 1);
             pending::<()>().await;
         }
         let entries = number * 37 % 501;
-        self.tally.add("atlas_logs_entries", &[], entries);
         canaries::planted(&self.tally, canaries::LOG_BEARER, entries);
-        self.count_end("ok");
         Ok(response(200, page(entries)))
-    }
-
-    fn count_end(&self, status: &str) {
-        self.tally.add("atlas_logs_fetch_total", &[("status", status)], 1);
-        self.tally.add("atlas_logs_fetch_duration_milliseconds_count", &[("status", status)], 1);
     }
 }
 
