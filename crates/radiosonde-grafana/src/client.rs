@@ -247,14 +247,12 @@ fn failed(error: ureq::Error) -> GrafanaError {
     }
 }
 
-/// Whether Grafana has the dashboard as it is wanted, but for what Grafana itself adds to it.
+/// Whether Grafana has the dashboard as it is wanted, but for what Grafana itself adds to it: its id, the version, and in some
+/// versions more.
 fn is_same(stored: &Json, wanted: &Json, folder: &str) -> bool {
-    let mut dashboard = stored["dashboard"].clone();
-    if let Some(dashboard) = dashboard.as_object_mut() {
-        dashboard.remove("version");
-        dashboard.insert("id".to_owned(), Json::Null);
-    }
-    dashboard == *wanted && stored["meta"]["folderUid"].as_str().unwrap_or_default() == folder
+    let mut wanted = wanted.as_object().into_iter().flatten().filter(|(key, _)| *key != "id");
+    wanted.all(|(key, value)| stored["dashboard"][key] == *value)
+        && stored["meta"]["folderUid"].as_str().unwrap_or_default() == folder
 }
 
 /// A segment of a path.

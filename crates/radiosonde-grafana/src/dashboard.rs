@@ -200,8 +200,9 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> io::Result<Path
 /// ```
 #[must_use]
 pub fn provider(folder: &str, directory: &str) -> String {
-    // JSON's strings are YAML's.
-    let [folder, directory] = [folder, directory].map(serde_json::Value::from);
+    // JSON's strings are YAML's. A dollar would be that of a variable of the environment.
+    let [folder, directory] =
+        [folder, directory].map(|text| serde_json::Value::from(text.replace('$', "$$")));
     format!(
         "apiVersion: 1\n\
          providers:\n\

@@ -101,7 +101,9 @@ impl Panel {
 
     /// A quantile of a distribution over time, by these tags.
     pub fn quantile(metric: &Metric, level: f64, tags: &[&str]) -> Self {
-        Self::time_series(title(metric, &format!(", {}th percentile", level * 100.0)))
+        // Not 55.00000000000001.
+        let percent = (level * 1e6).round() / 1e4;
+        Self::time_series(title(metric, &format!(", {percent}th percentile")))
             .described(metric)
             .unit(unit::of(metric).value)
             .query(Series::legend(tags), Series::of(metric).quantile(level, tags))
@@ -240,5 +242,11 @@ mod tests {
         }
         let native = shown(&distribution("a.b").native());
         assert!(native[0].starts_with("Heatmap A b: {{le}} = sum (increase(a_b[5m])) or on () sum by (le) (increase(a_b_bucket["), "{native:?}");
+    }
+
+    #[test]
+    fn a_percentile_is_called_by_a_round_number() {
+        let panel = Panel::quantile(&distribution("a.b").buckets([1.0]), 0.55, &[]);
+        assert_eq!(panel.title, "A b, 55th percentile");
     }
 }

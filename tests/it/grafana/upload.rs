@@ -146,6 +146,16 @@ fn a_refusal_says_what_to_do_about_it() {
 }
 
 #[test]
+fn a_proxy_that_shows_what_it_was_sent_does_not_show_the_token() {
+    let receiver = Receiver::answering(|_, request| {
+        (403, format!("denied: {}", request.header("authorization")))
+    });
+    let error = grafana(&receiver.url).upload(&shop()).unwrap_err();
+    assert!(error.to_string().ends_with("it says: denied: Bearer [redacted]"), "{error}");
+    assert!(!format!("{error:?}").contains(TOKEN), "{error:?}");
+}
+
+#[test]
 fn a_grafana_that_is_down_cannot_be_reached() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = grafana(&format!("http://{address}")).upload(&shop()).unwrap_err();

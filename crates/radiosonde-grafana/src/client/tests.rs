@@ -28,6 +28,7 @@ fn a_dashboard_is_the_same_but_for_what_grafana_adds() {
     let mut stored = json!({ "dashboard": wanted, "meta": { "folderUid": "f" } });
     stored["dashboard"]["id"] = 7.into();
     stored["dashboard"]["version"] = 3.into();
+    stored["dashboard"]["preload"] = false.into();
     assert!(is_same(&stored, &wanted, "f"));
     assert!(!is_same(&stored, &wanted, ""));
     stored["dashboard"]["title"] = "Edited".into();

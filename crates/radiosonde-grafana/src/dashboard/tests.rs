@@ -141,3 +141,21 @@ fn what_is_written_replaces_what_was_there_and_leaves_nothing_else() {
     shop().write(&path).unwrap_err();
     fs::remove_dir_all(directory).unwrap();
 }
+
+#[test]
+fn another_uid_and_title_change_nothing_else() {
+    let mut renamed = shop().named("other shop", "The other shop").json();
+    assert_eq!(
+        (&renamed["uid"], &renamed["title"]),
+        (&"other-shop".into(), &"The other shop".into())
+    );
+    (renamed["uid"], renamed["title"]) = ("shop".into(), "The shop".into());
+    assert_eq!(renamed, shop().json());
+}
+
+#[test]
+fn a_provider_has_no_variables_of_the_environment_in_it() {
+    let yaml = provider("Sales in $", "/srv/$HOME \"of\" all");
+    assert!(yaml.contains("folder: \"Sales in $$\"\n"), "{yaml}");
+    assert!(yaml.contains("path: \"/srv/$$HOME \\\"of\\\" all\"\n"), "{yaml}");
+}
