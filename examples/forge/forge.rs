@@ -193,9 +193,10 @@ impl World {
         };
         let pollers = database::poll(&repo, &server_client)?;
         let deploys_per_second = 12.0 / options.length.as_secs_f64();
-        let trouble = self.chaos.as_ref().map(|chaos| {
-            chaos.workloads(&deployer, token_storage(options), reporters.pings(), &pace)
-        });
+        let trouble = self
+            .chaos
+            .as_ref()
+            .map(|chaos| chaos.workloads(&deployer, token_storage(options), reporters, &pace));
         let workloads = [
             tokio::spawn(deployer.clone().token_herds(pace.clone(), lifetime)),
             tokio::spawn(deployer.clone().token_reads(pace.clone())),

@@ -109,7 +109,12 @@ impl Reporters {
 
     /// Where the metrics can be seen.
     pub(crate) fn metrics_url(&self) -> String {
-        format!("http://{}/metrics", self.prometheus.local_addr())
+        format!("http://{}/metrics", self.metrics_address())
+    }
+
+    /// Who serves them.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.prometheus.local_addr()
     }
 
     /// The events executed until now.

@@ -8,6 +8,7 @@ pub(crate) mod deploys;
 pub(crate) mod handlers;
 pub(crate) mod panics;
 pub(crate) mod pollers;
+pub(crate) mod scrapers;
 pub(crate) mod services;
 mod shutdown;
 mod sinks;
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 use bomb::Bomb;
 use handlers::Handlers;
 use pollers::Pollers;
+use scrapers::Scrapers;
 use shutdown::{DEADLINE, Doomed};
 use sinks::{Door, Told};
 use tasks::Errands;
@@ -32,7 +34,7 @@ use tasks::Errands;
 use crate::checks::{self, Check};
 use crate::options::Options;
 use crate::page::Page;
-use crate::reporters::{Analytics, Pings};
+use crate::reporters::{Analytics, Reporters};
 use crate::workloads::Pace;
 use crate::workloads::atlas::Deployer;
 use crate::world::tally::{Series, Tally};
@@ -41,7 +43,7 @@ use crate::world::tally::{Series, Tally};
 pub(crate) const INJECTED: &str = "forge_chaos_injected";
 
 /// The failures that can always be injected, by group.
-pub(crate) const FAILURES: [&[&str]; 7] = [
+pub(crate) const FAILURES: [&[&str]; 8] = [
     &services::FAILURES,
     &tokens::FAILURES,
     &deploys::FAILURES,
@@ -49,6 +51,7 @@ pub(crate) const FAILURES: [&[&str]; 7] = [
     &tasks::FAILURES,
     &bomb::FAILURES,
     &pollers::FAILURES,
+    &scrapers::FAILURES,
 ];
 
 /// Those that need something to leave, for the sinks of this program.
@@ -68,6 +71,7 @@ pub(crate) struct Chaos {
     door: Arc<Door>,
     told: Arc<Told>,
     doomed: Doomed,
+    scrapers: Arc<Scrapers>,
 }
 
 impl Chaos {
@@ -88,6 +92,7 @@ impl Chaos {
             door: Door::start(receiver, options.length).await?,
             told: Told::attach()?,
             doomed: Doomed::start().await?,
+            scrapers: Arc::default(),
         })
     }
 
@@ -101,7 +106,7 @@ impl Chaos {
         &self,
         deployer: &Deployer,
         storage: PathBuf,
-        pings: Arc<Pings>,
+        reporters: &Reporters,
         pace: &Pace,
     ) -> Vec<JoinHandle<()>> {
         self.pollers.start();
@@ -110,7 +115,12 @@ impl Chaos {
             tokio::spawn(tokens::ask(deployer.clone(), storage, pace.clone())),
             tokio::spawn(deploys::start(deployer.clone(), pace.clone())),
             tokio::spawn(tasks::run(deployer.clone(), pace.clone())),
-            tokio::spawn(sinks::pings(pings, self.door.period(), pace.clone())),
+            tokio::spawn(self.scrapers.clone().scrape(
+                reporters.metrics_address(),
+                deployer.seed,
+                pace.clone(),
+            )),
+            tokio::spawn(sinks::pings(reporters.pings(), self.door.period(), pace.clone())),
         ]
     }
 
@@ -123,7 +133,7 @@ impl Chaos {
         let (sinks, told) = (self.door.injected(), self.told.injected());
         let all =
             handlers.into_iter().chain(bomb).chain(sinks).chain(told).chain(self.doomed.injected());
-        let all = all.chain(self.pollers.seen().injected());
+        let all = all.chain(self.pollers.seen().injected()).chain(self.scrapers.seen().injected());
         for (failure, times) in all.filter(|(_, times)| *times > 0) {
             tally.add(INJECTED, &[("failure", failure)], times);
         }
@@ -146,6 +156,7 @@ impl Chaos {
             checks::cut_off_futures_end(&self.errands.ends(), page, tally),
             checks::bad_measurements_stop_no_other(&self.pollers.seen()),
             checks::collision_is_refused(&self.pollers.seen()),
+            checks::bad_scrapers_are_refused(&self.scrapers.seen()),
         ];
         if let Some((took, account)) = self.doomed.ended() {
             checks.push(checks::shutdown_keeps_its_deadline(took, DEADLINE, &account, tally));

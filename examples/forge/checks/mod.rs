@@ -35,7 +35,7 @@ pub(crate) use injected::every_failure_was_injected;
 pub(crate) use memory::memory_stays;
 pub(crate) use phases::phases_fit;
 pub(crate) use pollers::{bad_measurements_stop_no_other, collision_is_refused};
-pub(crate) use scrapes::{scrapers_disturb_nobody, what_fell};
+pub(crate) use scrapes::{bad_scrapers_are_refused, scrapers_disturb_nobody, what_fell};
 pub(crate) use series_limit::{overflow_holds_the_rest, overflow_is_counted, overflowed};
 pub(crate) use services::failures_are_told;
 pub(crate) use sinks::{Account, shutdown_keeps_its_deadline, sink_recovers};

@@ -1,6 +1,7 @@
 //! What scrapers saw while everybody worked.
 
 use super::Check;
+use crate::chaos::scrapers::Seen;
 use crate::page::Page;
 use crate::workloads::scrapers::Scrapes;
 
@@ -36,5 +37,36 @@ pub(crate) fn scrapers_disturb_nobody(scrapes: &Scrapes) -> Check {
     Check {
         what: format!("{} pages were scraped meanwhile, and nothing fell", scrapes.pages),
         failures,
+    }
+}
+
+/// Who did not ask for the page did not get it, and who asked for nothing was not waited for. That the others got theirs is looked at
+/// by [`scrapers_disturb_nobody`].
+pub(crate) fn bad_scrapers_are_refused(seen: &Seen) -> Check {
+    let Seen { done, wrongly_served, closed, left_open } = *seen;
+    let wrong = [
+        (wrongly_served, "got a page that they had not asked for"),
+        (left_open, "stopped in the middle of their request, and are still waited for"),
+    ];
+    let wrong = wrong.into_iter().filter(|(count, _)| *count > 0);
+    let failures = wrong.map(|(count, what)| format!("{count} {what}")).collect();
+    let total: u64 = done.iter().sum();
+    let what = format!(
+        "{total} bad scrapers got what they deserved: {closed} were hung up on that never finished their request"
+    );
+    Check { what, failures }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_answers_or_waits_for_anybody_is_found() {
+        let good = || Seen { done: [3; 6], closed: 3, ..Seen::default() };
+        let failures = |seen| bad_scrapers_are_refused(&seen).failures.len();
+        assert_eq!(failures(good()), 0);
+        assert_eq!(failures(Seen { wrongly_served: 1, ..good() }), 1);
+        assert_eq!(failures(Seen { left_open: 1, ..good() }), 1);
     }
 }

@@ -25,6 +25,9 @@ use crate::chaos::{injected, services};
 /// Objects with this in their key are there without having been uploaded.
 const CACHED: &str = "/cas/";
 
+/// Uploads after which one that is not complete is given up.
+const OPEN_UPLOADS: u64 = 5_000;
+
 #[derive(Debug)]
 pub(crate) struct ObjectStore {
     tally: Arc<Tally>,
@@ -168,8 +171,14 @@ impl ObjectStore {
                 response(200, "")
             }
             (&Method::POST, "uploads") => {
-                let id = format!("upload-{}", self.opened.fetch_add(1, Relaxed));
-                self.uploads.lock().insert(id.clone(), BTreeMap::new());
+                let number = self.opened.fetch_add(1, Relaxed);
+                let id = format!("upload-{number}");
+                let mut uploads = self.uploads.lock();
+                uploads.insert(id.clone(), BTreeMap::new());
+                if let Some(abandoned) = number.checked_sub(OPEN_UPLOADS) {
+                    uploads.remove(&format!("upload-{abandoned}"));
+                }
+                drop(uploads);
                 self.count("multipart_start_upload", &object_key);
                 response(200, id)
             }
