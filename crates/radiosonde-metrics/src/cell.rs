@@ -120,29 +120,38 @@ impl Cells {
     ) -> Result<(), SkipReason> {
         match layout.kind {
             Kind::Counter => self.count(slot, offset, 1),
-            Kind::Sum => {
-                let word = self.word(slot, offset);
-                let sum = f64::from_bits(word.load(Relaxed)) + number;
-                if !sum.is_finite() {
-                    return Err(SkipReason::Overflow);
-                }
-                word.store(sum.to_bits(), Relaxed);
-            }
-            Kind::LastValue => {
-                let number = if number.is_nan() { f64::NAN } else { number };
-                self.own.cell(1, offset)[0].store(number.to_bits(), Relaxed);
-            }
             Kind::Summary | Kind::Distribution => {
                 return self.record_in_histogram(layout, slot, offset, number);
             }
+            Kind::Sum => return self.add(slot, offset, number),
+            Kind::LastValue => self.set(offset, number),
         }
         Ok(())
+    }
+
+    // The next two are not inlined so that the others, which are more frequent, are told apart without a jump through a table.
+
+    #[inline(never)]
+    fn add(&self, slot: Slot, offset: usize, number: f64) -> Result<(), SkipReason> {
+        let word = self.block(slot).word(offset);
+        let sum = f64::from_bits(word.load(Relaxed)) + number;
+        if !sum.is_finite() {
+            return Err(SkipReason::Overflow);
+        }
+        word.store(sum.to_bits(), Relaxed);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn set(&self, offset: usize, number: f64) {
+        let number = if number.is_nan() { f64::NAN } else { number };
+        self.own.word(offset).store(number.to_bits(), Relaxed);
     }
 
     /// Adds to the counter with this offset, which stays where it is when it can count no further.
     #[inline(always)]
     pub(crate) fn count(&self, slot: Slot, offset: usize, events: u64) {
-        let word = self.word(slot, offset);
+        let word = self.block(slot).word(offset);
         word.store(word.load(Relaxed).saturating_add(events), Relaxed);
     }
 
@@ -173,11 +182,6 @@ impl Cells {
         }
         cell[SEQUENCE].store(sequence.wrapping_add(2), Release);
         Ok(())
-    }
-
-    #[inline(always)]
-    fn word(&self, slot: Slot, offset: usize) -> &AtomicU64 {
-        &self.block(slot).cell(1, offset)[0]
     }
 
     #[inline(always)]
@@ -226,17 +230,16 @@ impl Cells {
 
     /// How many events the counter with this offset counted.
     pub(crate) fn read_count(&self, offset: usize) -> u64 {
-        self.blocks()
-            .fold(0, |sum, block| sum.saturating_add(block.cell(1, offset)[0].load(Relaxed)))
+        self.blocks().fold(0, |sum, block| sum.saturating_add(block.word(offset).load(Relaxed)))
     }
 
     /// What the sum or the last value with this offset is, or `None` while a last value was never set.
     pub(crate) fn read_number(&self, offset: usize) -> Option<f64> {
-        let own = self.own.cell(1, offset)[0].load(Relaxed);
+        let own = self.own.word(offset).load(Relaxed);
         if self.next.get().is_none() {
             return (own != NEVER).then(|| f64::from_bits(own));
         }
-        let number = |block: &Block| f64::from_bits(block.cell(1, offset)[0].load(Relaxed));
+        let number = |block: &Block| f64::from_bits(block.word(offset).load(Relaxed));
         let sum = self.blocks().map(number).sum::<f64>();
         // Each thread's sum is finite; what they come to together is kept so, too.
         Some(sum.clamp(f64::MIN, f64::MAX))
@@ -348,6 +351,12 @@ impl Block {
             start: start / size_of::<AtomicU64>(),
             exponential: (0..exponential).map(|_| ExponentialCell::default()).collect(),
         }
+    }
+
+    /// The cell with this offset, where cells have one word.
+    #[inline(always)]
+    fn word(&self, offset: usize) -> &AtomicU64 {
+        &self.words[self.start + offset]
     }
 
     #[inline(always)]

@@ -97,7 +97,7 @@ impl Metric {
             Some(fields) => self.put_words(words, |place| place.value_in(fields))?,
             None => self.words_in_layers(words, fields)?,
         }
-        self.number(event).ok()
+        self.plain_number(event)
     }
 
     #[inline(never)]
@@ -155,7 +155,26 @@ impl Metric {
         if self.kind == Kind::Counter { Ok(1.0) } else { self.measure(event) }
     }
 
+    /// The number of most events: one that is where it was in others.
+    #[inline(always)]
+    fn plain_number(&self, event: &Event<'_>) -> Option<f64> {
+        if self.kind == Kind::Counter {
+            return Some(1.0);
+        }
+        let (Measurement::Key(_, place), Some(fields)) =
+            (&self.measurement, event.measurements().as_slice())
+        else {
+            return self.measure(event).ok();
+        };
+        match place.value_in(fields) {
+            Some(Value::U64(number)) => self.accept(number as f64).ok(),
+            Some(Value::F64(number)) => self.accept(number).ok(),
+            _ => self.measure(event).ok(),
+        }
+    }
+
     /// The number that is recorded for this one: converted, if it is one that the metric takes.
+    #[inline]
     pub(crate) fn accept(&self, number: f64) -> Result<f64, SkipReason> {
         let number = self.conversion.map_or(number, |conversion| conversion.apply(number));
         match self.kind {
