@@ -1,30 +1,24 @@
 //! Where a key is among the fields of events: the call site that the first one came from has it there each time.
 
-use std::ptr;
 use std::sync::OnceLock;
 
-use radiosonde::{Fields, Value};
+use radiosonde::{FieldPlace, Fields, Value};
 
-/// The position of a key in the first event in which it was there, and that event's own key, which is a static text: what
-/// has the same address and length is the same text. It is no part of a definition, so that a copy starts without it.
+/// The place of a key in the first event in which it was there. It is no part of a definition, so that a copy starts without it.
 #[derive(Debug, Default)]
-pub(crate) struct Place(OnceLock<(usize, &'static str)>);
+pub(crate) struct Place(OnceLock<FieldPlace>);
 
 impl Place {
     /// The value of the key, if it is there where it was.
     #[inline(always)]
     pub(crate) fn value_in<'e>(&self, fields: &[(&'static str, Value<'e>)]) -> Option<Value<'e>> {
-        let &(position, known) = self.0.get()?;
-        let &(candidate, value) = fields.get(position)?;
-        ptr::eq(candidate, known).then_some(value)
+        self.0.get()?.value_in(fields)
     }
 
     /// The same in fields of several layers, as a span's are.
     #[inline]
     pub(crate) fn value_in_layers<'e>(&self, fields: &Fields<'e>) -> Option<Value<'e>> {
-        let &(position, known) = self.0.get()?;
-        let (candidate, value) = fields.field(position)?;
-        ptr::eq(candidate, known).then_some(value)
+        fields.value_at(self.0.get()?)
     }
 
     /// The value of the key, [`Value::Null`] if there is none.
@@ -40,11 +34,10 @@ impl Place {
     #[inline(never)]
     fn search<'e>(&self, fields: &Fields<'e>, key: &str) -> Value<'e> {
         if self.0.get().is_none()
-            && let Some(position) = fields.iter().position(|(candidate, _)| candidate == key)
-            && let Some((known, _)) = fields.field(position)
+            && let Some(place) = fields.place(key)
         {
             // Another thread may have been quicker, with this place or one as good.
-            let _ = self.0.set((position, known));
+            let _ = self.0.set(place);
         }
         fields.get(key)
     }

@@ -1,10 +1,7 @@
 //! The [`Fields`] type: the measurements or the metadata of an event.
 
-use std::array;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-use smallvec::SmallVec;
+use std::ptr;
 
 use crate::owned::OwnedValue;
 use crate::value::Value;
@@ -17,31 +14,28 @@ use crate::value::Value;
 pub struct Fields<'a> {
     layer: Layer<'a>,
     /// What this lies over.
-    under: Option<&'a Under<'a>>,
+    under: Option<&'a Fields<'a>>,
 }
 
-/// Fields that others lie over.
-pub(crate) struct Under<'a> {
-    fields: Fields<'a>,
-    order: Order,
+/// Where a field of an event is, for handlers that look for the same key in each of them: see [`Fields::place`].
+#[derive(Debug, Clone, Copy)]
+pub struct FieldPlace {
+    /// The event's own, which is a static text: what has the same address and length is the same text.
+    key: &'static str,
+    /// How many layers lie over it.
+    depth: usize,
+    index: usize,
 }
 
-/// Where the fields of several layers are that nothing lies over, the lowest layer first. Found when somebody asks for it, for all handlers of
-/// the event, and again by each of several threads that ask at once: they find the same.
-///
-/// A byte for each field: how many layers down it is, and where in that one. In one word, because making it is a part of every span, and
-/// asking for it is not.
-struct Order([AtomicU64; ORDERED / 8]);
-
-/// So many fields are ordered; more are rare.
-const ORDERED: usize = 16;
-
-/// Nobody has asked yet. Of eight fields at most one is the first of the uppermost layer.
-const UNKNOWN: u64 = 0;
-/// The byte of no field.
-const NOWHERE: u8 = u8::MAX;
-/// So many fields of a layer have a place.
-const INDICES: usize = 32;
+impl FieldPlace {
+    /// The value that is at this place of fields that are [one slice](Fields::as_slice), unless another key is there.
+    #[must_use]
+    #[inline(always)]
+    pub fn value_in<'a>(&self, fields: &[(&'static str, Value<'a>)]) -> Option<Value<'a>> {
+        let &(key, value) = fields.get(self.index)?;
+        ptr::eq(key, self.key).then_some(value)
+    }
+}
 
 #[derive(Clone, Copy)]
 enum Layer<'a> {
@@ -71,26 +65,27 @@ impl<'a> Layer<'a> {
 
     #[inline]
     fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.position(key).and_then(|index| self.field(index)).map(|(_, value)| value)
+    }
+
+    /// Where the key is. If it is there twice, the last counts.
+    #[inline]
+    fn position(&self, key: &str) -> Option<usize> {
         match self {
-            Self::Unique(fields) | Self::Any(fields) => fields
-                .iter()
-                .rev()
-                .find(|(candidate, _)| same_key(candidate, key))
-                .map(|&(_, value)| value),
-            Self::Owned(fields) => fields
-                .iter()
-                .rev()
-                .find(|(candidate, _)| same_key(candidate, key))
-                .map(|(_, value)| value.as_value()),
+            Self::Unique(fields) | Self::Any(fields) => {
+                fields.iter().rposition(|(candidate, _)| same_key(candidate, key))
+            }
+            Self::Owned(fields) => {
+                fields.iter().rposition(|(candidate, _)| same_key(candidate, key))
+            }
         }
     }
 
-    #[inline(always)]
-    fn key(&self, index: usize) -> &'static str {
-        match self {
-            Self::Unique(fields) | Self::Any(fields) => fields[index].0,
-            Self::Owned(fields) => fields[index].0,
-        }
+    #[inline]
+    fn value_at(&self, place: &FieldPlace) -> Option<Value<'a>> {
+        let (key, value) = self.field(place.index)?;
+        let counts = ptr::eq(key, place.key) && !self.overrides(place.index, key);
+        counts.then_some(value)
     }
 
     #[inline(always)]
@@ -104,6 +99,7 @@ impl<'a> Layer<'a> {
     }
 
     /// Whether a later field of this layer has the same key.
+    #[inline]
     fn overrides(&self, index: usize, key: &str) -> bool {
         match self {
             Self::Unique(_) => false,
@@ -122,7 +118,7 @@ fn same_key(left: &str, right: &str) -> bool {
     if left.len() != right.len() {
         return false;
     }
-    if std::ptr::eq(left.as_ptr(), right.as_ptr()) {
+    if ptr::eq(left.as_ptr(), right.as_ptr()) {
         return true;
     }
     let (left, right) = (left.as_bytes(), right.as_bytes());
@@ -156,7 +152,7 @@ impl<'a> Fields<'a> {
 
     /// These fields over others, over which nothing else lies.
     #[inline(always)]
-    pub(crate) fn over(self, under: &'a Under<'a>) -> Self {
+    pub(crate) fn over(self, under: &'a Fields<'a>) -> Self {
         Self { under: Some(under), ..self }
     }
 
@@ -180,7 +176,7 @@ impl<'a> Fields<'a> {
                 return value;
             }
             match fields.under {
-                Some(under) => fields = &under.fields,
+                Some(under) => fields = under,
                 None => return Value::Null,
             }
         }
@@ -208,37 +204,62 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The field at a position: those of the lowest layer come first, and a key that something lies over is not there. `None` beyond the
-    /// last, where there are more than sixteen in several layers, and where a function gave them, so that a key may be there twice.
-    ///
-    /// It is quick, so that handlers can remember where a key was, because the events of a call site or of a span have the same keys in the
-    /// same order, nearly always. Those of one macro have one layer; see [`Fields::as_slice`].
+    /// Where the field of that key is, if there is one. For handlers that remember it, because the events of a call site, and those of a span,
+    /// have the same keys in the same places, nearly always.
     ///
     /// ```
+    /// use std::sync::OnceLock;
     /// use radiosonde::{attach, span};
     ///
     /// attach("place", "http.request.stop", |event| {
-    ///     assert!(event.metadata_fields().field(1).is_some_and(|(key, value)| key == "status" && value == 200));
+    ///     static STATUS: OnceLock<radiosonde::FieldPlace> = OnceLock::new();
+    ///     let fields = event.metadata_fields();
+    ///     let status = match STATUS.get().and_then(|place| fields.value_at(place)) {
+    ///         Some(status) => status,
+    ///         None => {
+    ///             fields.place("status").map(|place| STATUS.get_or_init(|| place));
+    ///             fields.get("status")
+    ///         }
+    ///     };
+    ///     assert!(status == 200);
     /// })?;
-    /// let mut span = span!("http.request", { path: "/runs" });
-    /// span.metadata("status", 200);
-    /// span.stop();
+    /// for _ in 0..2 {
+    ///     let mut span = span!("http.request", { path: "/runs" });
+    ///     span.metadata("status", 200);
+    ///     span.stop();
+    /// }
     /// # Ok::<(), radiosonde::AttachError>(())
     /// ```
     #[must_use]
-    #[inline]
-    pub fn field(&self, position: usize) -> Option<(&'static str, Value<'a>)> {
-        match self.under {
-            Some(under) => under.field(self, position),
-            None => self.as_slice()?.get(position).copied(),
+    pub fn place(&self, key: &str) -> Option<FieldPlace> {
+        let (mut fields, mut depth) = (self, 0);
+        loop {
+            if let Some(index) = fields.layer.position(key) {
+                let (key, _) = fields.layer.field(index)?;
+                return Some(FieldPlace { key, depth, index });
+            }
+            (fields, depth) = (fields.under?, depth + 1);
         }
+    }
+
+    /// The value at that place, if the key is there and nowhere over it.
+    #[must_use]
+    #[inline]
+    pub fn value_at(&self, place: &FieldPlace) -> Option<Value<'a>> {
+        let mut fields = self;
+        for _ in 0..place.depth {
+            if fields.layer.has(place.key) {
+                return None;
+            }
+            fields = fields.under?;
+        }
+        fields.layer.value_at(place)
     }
 
     /// Whether the key is there, even if its value is nothing.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
-        self.layer.get(key).is_some()
-            || self.under.is_some_and(|under| under.fields.contains_key(key))
+        self.layer.get(key).is_some() || self.under.is_some_and(|under| under.contains_key(key))
     }
 
     /// All keys with their values, each once, in the order they were given.
@@ -269,22 +290,22 @@ impl<'a> Fields<'a> {
 
     /// The layer and the index in it of a position.
     fn locate(&self, position: usize) -> Option<(&Layer<'a>, usize)> {
-        let under = self.under.map_or(0, |under| under.fields.positions());
+        let under = self.under.map_or(0, |under| under.positions());
         match self.under {
-            Some(lower) if position < under => lower.fields.locate(position),
+            Some(lower) if position < under => lower.locate(position),
             _ => (position - under < self.layer.len()).then_some((&self.layer, position - under)),
         }
     }
 
     fn positions(&self) -> usize {
-        self.layer.len() + self.under.map_or(0, |under| under.fields.positions())
+        self.layer.len() + self.under.map_or(0, |under| under.positions())
     }
 
     /// Whether a layer above this one has the key.
     fn overrides(&self, layer: &Layer<'a>, key: &str) -> bool {
-        !std::ptr::eq(&self.layer, layer)
+        !ptr::eq(&self.layer, layer)
             && (self.layer.get(key).is_some()
-                || self.under.is_some_and(|under| under.fields.overrides(layer, key)))
+                || self.under.is_some_and(|under| under.overrides(layer, key)))
     }
 
     /// How many keys there are.
@@ -298,72 +319,6 @@ impl<'a> Fields<'a> {
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }
-}
-
-impl<'a> Under<'a> {
-    #[inline(always)]
-    pub(crate) fn new(fields: Fields<'a>) -> Self {
-        Self { fields, order: Order([const { AtomicU64::new(UNKNOWN) }; _]) }
-    }
-
-    /// The field at a position of all: of these, and those that lie over them.
-    #[inline]
-    fn field(&self, all: &Fields<'a>, position: usize) -> Option<(&'static str, Value<'a>)> {
-        let place = self.order.place(all, position)?;
-        let mut fields = all;
-        for _ in 0..place / INDICES {
-            fields = &fields.under?.fields;
-        }
-        fields.layer.field(place % INDICES)
-    }
-}
-
-impl Order {
-    #[inline]
-    fn place(&self, all: &Fields<'_>, position: usize) -> Option<usize> {
-        let word = self.0.get(position / 8)?;
-        let places = match word.load(Relaxed) {
-            UNKNOWN => self.find(all)[position / 8],
-            places => places,
-        };
-        let place = places.to_le_bytes()[position % 8];
-        (place != NOWHERE).then_some(place.into())
-    }
-
-    #[inline(never)]
-    fn find(&self, all: &Fields<'_>) -> [u64; ORDERED / 8] {
-        let places = places(all).unwrap_or([NOWHERE; ORDERED]);
-        let found = array::from_fn(|word| {
-            u64::from_le_bytes(array::from_fn(|byte| places[8 * word + byte]))
-        });
-        for (known, found) in self.0.iter().zip(found) {
-            known.store(found, Relaxed);
-        }
-        found
-    }
-}
-
-/// `None` where there are too many.
-fn places(fields: &Fields<'_>) -> Option<[u8; ORDERED]> {
-    let mut layers = SmallVec::<[&Layer<'_>; 4]>::new();
-    let mut next = Some(fields);
-    while let Some(fields) = next {
-        layers.push(&fields.layer);
-        next = fields.under.map(|under| &under.fields);
-    }
-    let mut places = [NOWHERE; ORDERED];
-    let mut free = places.iter_mut();
-    for (depth, layer) in layers.iter().enumerate().rev() {
-        for index in 0..layer.len() {
-            let key = layer.key(index);
-            let is_hidden = |key| layers[..depth].iter().any(|above| above.has(key));
-            if !layer.overrides(index, key) && !is_hidden(key) {
-                let place = u8::try_from(depth * INDICES + index).ok()?;
-                *free.next()? = Some(place).filter(|&place| index < INDICES && place != NOWHERE)?;
-            }
-        }
-    }
-    Some(places)
 }
 
 impl<'f> IntoIterator for &'f Fields<'_> {
@@ -446,28 +401,39 @@ mod tests {
             ("bytes", OwnedValue::from(5)),
         ];
         let own = [("duration", Value::from(6))];
-        let start = Under::new(Fields::unique(&start));
-        let recorded = Under::new(Fields::owned(&recorded).over(&start));
+        let start = Fields::unique(&start);
+        let recorded = Fields::owned(&recorded).over(&start);
         let all = Fields::unique(&own).over(&recorded);
         assert_eq!(pairs(&all), [("app", 1), ("source", 3), ("bytes", 5), ("duration", 6)]);
         assert!(all.get("source") == 3 && all.get("app") == 1 && all.get("missing").is_null());
         assert!(all.contains_key("app") && !all.contains_key("missing"));
-        let by_position = (0..9).map_while(|position| all.field(position));
-        assert!(by_position.eq(all.iter()));
+        for (key, number) in pairs(&all) {
+            let place = all.place(key).unwrap();
+            assert!(all.value_at(&place).is_some_and(|value| value == number), "{key}");
+        }
+        assert!(all.place("missing").is_none());
     }
 
     #[test]
-    fn fields_have_positions_until_they_are_too_many() {
-        let own = [("own", Value::from(1))];
-        for (count, fits) in [(ORDERED - 1, true), (ORDERED, false)] {
-            let given: Vec<_> =
-                (0..count).map(|number| (&"abcdefghijklmnopq"[number..], Value::from(2))).collect();
-            let under = Under::new(Fields::unique(&given));
-            let all = Fields::unique(&own).over(&under);
-            assert_eq!(all.field(count).is_some(), fits);
-            assert_eq!(all.len(), count + 1);
-        }
-        assert!(Fields::any(&own).field(0).is_none(), "a key may be there twice");
+    fn a_value_is_at_its_place_only_if_its_key_is_there_and_nothing_lies_over_it() {
+        let given = [("app", Value::from(1)), ("source", Value::from(2))];
+        let given = Fields::unique(&given);
+        let over = |fields| Fields::owned(fields).over(&given);
+        let recorded = [("bytes", OwnedValue::from(3))];
+        let place = over(&recorded).place("source").unwrap();
+        let at_place =
+            |fields: &Fields<'_>| fields.value_at(&place).and_then(|value| value.as_i64());
+        assert_eq!(at_place(&over(&recorded)), Some(2));
+        assert_eq!(at_place(&over(&[("source", OwnedValue::from(4))])), None, "one lies over it");
+        assert_eq!(at_place(&given), None, "it is not so far down");
+        let others = [("app", Value::from(1)), ("spring", Value::from(2))];
+        let others = Fields::unique(&others);
+        assert_eq!(at_place(&Fields::owned(&recorded).over(&others)), None, "it is another key");
+        let twice = [("source", Value::from(5)), ("source", Value::from(6))];
+        let twice = Fields::any(&twice);
+        let first = FieldPlace { key: twice.place("source").unwrap().key, depth: 0, index: 0 };
+        assert!(twice.value_at(&first).is_none(), "the last value counts");
+        assert!(twice.place("source").is_some_and(|last| twice.value_at(&last).unwrap() == 6));
     }
 
     #[test]

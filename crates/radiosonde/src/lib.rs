@@ -278,7 +278,7 @@ pub use crate::declare::{
 };
 pub use crate::error::{AttachError, DetachError, EventNameError};
 pub use crate::event::Event;
-pub use crate::fields::{Fields, FieldsIter};
+pub use crate::fields::{FieldPlace, Fields, FieldsIter};
 pub use crate::handler::{FailurePolicy, HandlerId, HandlerInfo};
 pub use crate::instrument::Instrumented;
 pub use crate::name::{EventName, SpanName};

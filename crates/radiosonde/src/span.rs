@@ -14,7 +14,7 @@ use crate::clock;
 use crate::context::SpanContext;
 use crate::convert::{ToMeasurement, ToValue};
 use crate::event::Event;
-use crate::fields::{Fields, Under};
+use crate::fields::Fields;
 use crate::handler::panic_message;
 use crate::instrument::Instrumented;
 use crate::name::{EventName, SpanName};
@@ -241,7 +241,7 @@ impl Running<'_> {
             return self.end(Phase::Stop, &times, &own);
         }
         // As most spans record nothing, this is `end` without what was recorded.
-        let given = Under::new(self.source.fields(self.given.fields()));
+        let given = self.source.fields(self.given.fields());
         let metadata = Fields::unique(without_missing(&own, self.parent.as_ref())).over(&given);
         self.source.execute(Phase::Stop, Fields::unique(&times), metadata);
     }
@@ -260,9 +260,9 @@ impl Running<'_> {
             Some(recorded) => (&recorded.measurements[..], &recorded.metadata[..]),
             None => (&[][..], &[][..]),
         };
-        let measurements = Under::new(Fields::owned(measurements));
-        let given = Under::new(self.source.fields(self.given.fields()));
-        let metadata = Under::new(Fields::owned(metadata).over(&given));
+        let measurements = Fields::owned(measurements);
+        let given = self.source.fields(self.given.fields());
+        let metadata = Fields::owned(metadata).over(&given);
         let own = Fields::unique(without_missing(own, self.parent.as_ref()));
         self.source.execute(phase, Fields::unique(times).over(&measurements), own.over(&metadata));
     }
@@ -369,7 +369,7 @@ impl<'a> Span<'a> {
         ];
         let own = contexts(&context, parent.as_ref());
         let own = Fields::unique(without_missing(&own, parent.as_ref()));
-        let given = Under::new(source.fields(metadata));
+        let given = source.fields(metadata);
         source.execute(Phase::Start, Fields::unique(&times), own.over(&given));
         Self(Some(Box::write(
             memory::take(),
