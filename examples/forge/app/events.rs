@@ -129,6 +129,8 @@ radiosonde::declare! {
             status,
             /// Whose run it was.
             user_id: identifier,
+            /// Whether they have asked that nothing is said of them elsewhere.
+            do_not_track,
         },
     }
 

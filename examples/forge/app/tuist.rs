@@ -77,6 +77,7 @@ async fn accept_run(body: Bytes) -> StatusCode {
         is_ci: run["is_ci"].as_bool().unwrap_or_default(),
         status: number("status"),
         user_id: text("user_id"),
+        do_not_track: run["do_not_track"].as_bool().unwrap_or_default(),
     });
     let (local_hit, remote_hit) = (number("local_hits"), number("remote_hits"));
     let miss = number("cacheable").saturating_sub(local_hit + remote_hit);

@@ -16,8 +16,7 @@ pub(crate) fn reports_are_their_previews(reports: &[String], previews: &[String]
         failures.push(format!("{} reports arrived, of {}", reports.len(), previews.len()));
     }
     let bytes: usize = previews.iter().map(String::len).sum();
-    let what =
-        format!("{} usage pings arrived, the {bytes} bytes of their previews", reports.len());
+    let what = format!("{} usage ping(s) arrived, the {bytes} bytes previewed", reports.len());
     Check { what, failures }
 }
 

@@ -43,10 +43,14 @@ impl Builders {
         let cacheable = rng.u64(0..40);
         let local_hits = rng.u64(0..=cacheable);
         let remote_hits = rng.u64(0..=cacheable - local_hits);
-        let user = format!("user-{}", rng.u32(0..50));
+        let number = rng.u32(0..50);
+        let user = format!("user-{number}");
+        // Some people have asked not to be tracked.
+        let do_not_track = number < 5;
         let run = json!({
             "name": name, "is_ci": is_ci, "status": status, "duration": duration, "cacheable": cacheable,
             "local_hits": local_hits, "remote_hits": remote_hits, "user_id": user,
+            "do_not_track": do_not_track,
         });
         if !accepted(self.send(Method::POST, "/api/runs", "", run.to_string()).await) {
             return;
@@ -54,6 +58,7 @@ impl Builders {
         let (is_ci, status) = (is_ci.to_string(), status.to_string());
         let labels = [("name", name), ("is_ci", is_ci.as_str()), ("status", status.as_str())];
         self.tally.add("tuist_runs_total", &labels, 1);
+        self.tally.add("forge_runs_not_tracked", &[], u64::from(do_not_track));
         self.tally.add("forge_runs_by_user", &[("user", &user)], 1);
         self.tally.add("tuist_runs_duration_milliseconds_count", &labels, 1);
         self.tally.add("tuist_runs_duration_milliseconds_sum", &labels, duration);
