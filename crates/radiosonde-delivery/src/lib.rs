@@ -15,6 +15,7 @@ mod exchange;
 mod http;
 mod ledger;
 mod options;
+mod panic_text;
 pub mod permission;
 #[cfg(feature = "http")]
 mod proxy;
@@ -41,6 +42,7 @@ pub use exchange::{Encode, Request, Response};
 pub use http::HttpSink;
 pub use ledger::{DropReason, Dropped, Report};
 pub use options::{Backoff, Options};
+pub use panic_text::panic_text;
 pub use queue::Queue;
 pub use sink::{Answer, Attempt, Record, Sink, Spooled, Verdict};
 pub use spool::{Spool, SpoolError};

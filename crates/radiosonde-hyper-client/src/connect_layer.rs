@@ -79,10 +79,7 @@ where
             scheme: origin.scheme, host: origin.host, port: origin.port, attempt: 1,
         });
         let phase = Phase::new(span.into_owned());
-        let future = match phase.context() {
-            Some(context) => context.run(|| self.inner.call(destination)),
-            None => self.inner.call(destination),
-        };
+        let future = phase.run(|| self.inner.call(destination));
         ConnectFuture { future, phase: Some(phase) }
     }
 }
@@ -106,8 +103,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let outcome = match this.phase.as_ref().and_then(Phase::context) {
-            Some(context) => context.run(|| this.future.poll(cx)),
+        let outcome = match this.phase.as_ref() {
+            Some(phase) => phase.run(|| this.future.poll(cx)),
             None => this.future.poll(cx),
         };
         let outcome = ready!(outcome);

@@ -25,6 +25,14 @@ impl<'a> Phase<'a> {
         self.0.as_ref().and_then(Span::context)
     }
 
+    /// Runs `f` inside the span.
+    pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        match self.context() {
+            Some(context) => context.run(f),
+            None => f(),
+        }
+    }
+
     pub(crate) fn metadata(&mut self, key: &'static str, value: impl Into<OwnedValue>) {
         if let Some(span) = &mut self.0 {
             span.metadata(key, value);

@@ -86,10 +86,7 @@ where
         let method = method_name(request.method());
         let origin = Origin::of(request.uri());
         let phase = request_span::start(&self.name, method, &origin, request.headers_mut());
-        let future = match phase.context() {
-            Some(context) => context.run(|| self.inner.call(request)),
-            None => self.inner.call(request),
-        };
+        let future = phase.run(|| self.inner.call(request));
         RequestFuture { future, phase: Some(phase) }
     }
 }
@@ -114,8 +111,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let outcome = match this.phase.as_ref().and_then(Phase::context) {
-            Some(context) => context.run(|| this.future.poll(cx)),
+        let outcome = match this.phase.as_ref() {
+            Some(phase) => phase.run(|| this.future.poll(cx)),
             None => this.future.poll(cx),
         };
         let outcome = ready!(outcome);

@@ -1,7 +1,6 @@
 //! The last thing that an event meets on the emitting thread: what every event has, the user's own filter, what is cut,
 //! and the check whether Snowplow would take it.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +9,7 @@ use std::thread;
 
 use radiosonde::{OwnedValue, Value, execute};
 use radiosonde_delivery::permission::asks_not_to_be_tracked;
-use radiosonde_delivery::{DropReason, Queue};
+use radiosonde_delivery::{DropReason, Queue, panic_text};
 
 use crate::event::{SelfDescribing, SnowplowEvent};
 use crate::events;
@@ -70,7 +69,7 @@ impl Outlet {
                 Ok(None) => return self.queue.refuse(DropReason::Filtered),
                 Err(payload) => {
                     self.queue.refuse(DropReason::Filtered);
-                    let reason = message(payload);
+                    let reason = panic_text(payload);
                     return execute!(events::BEFORE_SEND_PANICKED, {}, { reason: reason });
                 }
             }
@@ -102,18 +101,4 @@ pub(crate) fn in_function<R>(function: impl FnOnce() -> R) -> thread::Result<R> 
     let returned = catch_unwind(AssertUnwindSafe(function));
     IN_FUNCTION.set(false);
     returned
-}
-
-/// What a panic has said. What it has thrown otherwise is forgotten, as dropping it might panic again.
-fn message(payload: Box<dyn Any + Send>) -> String {
-    payload.downcast::<String>().map_or_else(
-        |payload| match payload.downcast::<&'static str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(payload) => {
-                std::mem::forget(payload);
-                "a value that is not text".to_owned()
-            }
-        },
-        |text| *text,
-    )
 }

@@ -1,6 +1,5 @@
 //! Values that functions compute: each in a thread of its own, so that none can stop the others.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded, select};
 use radiosonde::OwnedValue;
+use radiosonde_delivery::panic_text;
 use radiosonde_delivery::redact::clean;
 use serde_json::Value as Json;
 
@@ -93,21 +93,7 @@ fn call(function: &Function, frame: TimeFrame) -> Result<OwnedValue, Failure> {
     let called = catch_unwind(AssertUnwindSafe(|| {
         function(frame).map_err(|error| Failure::new("error", error.to_string()))
     }));
-    called.unwrap_or_else(|payload| Err(Failure::new("panic", message(payload))))
-}
-
-/// What a panic has said. What it has thrown otherwise is forgotten, as dropping it might panic again.
-fn message(payload: Box<dyn Any + Send>) -> String {
-    payload.downcast::<String>().map_or_else(
-        |payload| match payload.downcast::<&'static str>() {
-            Ok(text) => (*text).to_owned(),
-            Err(payload) => {
-                std::mem::forget(payload);
-                "a value that is not text".to_owned()
-            }
-        },
-        |text| *text,
-    )
+    called.unwrap_or_else(|payload| Err(Failure::new("panic", panic_text(payload))))
 }
 
 /// Secrets, nothing, and numbers that JSON does not have are no values. Of texts, what looks like a secret stays home, and of
