@@ -91,14 +91,14 @@ fn alerts(metrics: &Definitions) -> io::Result<Vec<Alert>> {
             .lasting(MINUTE)
             .label("severity", "page")
             .summary("{{ $value | humanizePercentage }} of the requests to {{ $labels.route }} fail"),
-        Alert::new("RequestsAreSlow", slow.above(2.5))
+        Alert::new("RequestsAreSlow", slow.above(5.0))
             .lasting(MINUTE)
             .label("severity", "ticket")
             .summary("One in a hundred requests to {{ $labels.route }} takes {{ $value | humanizeDuration }}"),
         Alert::new("JobsAreGivenUp", discarded.over(attempts.rate(&["job"])).above(0.01))
             .label("severity", "ticket")
             .summary("{{ $labels.job }} is not done, whatever is tried"),
-        Alert::new("JobsWait", queued.above(30.0))
+        Alert::new("JobsWait", queued.above(300.0))
             .lasting(MINUTE)
             .label("severity", "ticket")
             .summary("Jobs of {{ $labels.queue }} wait for {{ $value | humanizeDuration }}: more workers?"),

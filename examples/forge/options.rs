@@ -18,7 +18,7 @@ Usage: cargo run --release --example forge -- [options]
   --serve              stay up afterwards, until Ctrl-C, so that the metrics page can be looked at
   --seed <n>           seed of everything random (1)
   --metrics-port <n>   port of the metrics page on 127.0.0.1; 0 takes a free one (9091)
-  --directory <path>   where a directory for the JSON log and the children's ledgers is made (the temporary one)
+  --directory <path>   where a directory for the log, dashboards, rules and ledgers is made (the temporary one)
   --help               this text
 ";
 
