@@ -48,7 +48,7 @@ pub(super) struct Scrapers {
 }
 
 impl Scrapers {
-    /// Twelve a second, of which a few are there at once.
+    /// Six a second, and fewer at once than the server has room for: then it would let go of others, too.
     pub(super) async fn scrape(self: Arc<Self>, page: SocketAddr, seed: u64, pace: Pace) {
         let over = pace.clone();
         let turn = move |turn: u64| {
@@ -58,7 +58,7 @@ impl Scrapers {
                 let _ = scrapers.one_scrape(page, seed, turn, &over).await;
             }
         };
-        pace.turns(24, 12.0, turn).await;
+        pace.turns(12, 6.0, turn).await;
     }
 
     async fn one_scrape(
