@@ -1,7 +1,7 @@
 //! Handlers that behave as badly as handlers can, on events that everybody executes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(crate) struct Seen {
 pub(crate) struct Panicking {
     pub(crate) called: u64,
     pub(crate) panicked: u64,
+    /// Of handlers that were attached one after the other, how many have: threads that are in one together fail together.
+    pub(crate) failed: u64,
     /// How often others were told of it.
     pub(crate) told: u64,
     /// What the bus says of it while it is attached.
@@ -82,6 +84,7 @@ struct Counts {
 struct Panics {
     called: AtomicU64,
     panicked: AtomicU64,
+    failed: AtomicU64,
     told: AtomicU64,
 }
 
@@ -94,9 +97,11 @@ impl Handlers {
         attach("forge.chaos.failures", "telemetry.handler.failure", move |event| {
             on_failure.hear_of_failure(event);
         })?;
-        let kept = counts.clone();
+        let (kept, has_failed) = (counts.clone(), AtomicBool::new(false));
         let reads = || [events::TOKEN_ACQUIRE.stop()];
-        attach_with_policy(KEPT_ID, reads(), FailurePolicy::Keep, move |_| kept.kept.call())?;
+        attach_with_policy(KEPT_ID, reads(), FailurePolicy::Keep, move |_| {
+            kept.kept.call(&has_failed)
+        })?;
         attach_to_be_detached(&counts)?;
         let slow = counts.clone();
         attach("forge.chaos.slow", events::LOGS_FETCH.stop(), move |_| {
@@ -172,24 +177,28 @@ impl Counts {
 }
 
 impl Panics {
-    fn call(&self) {
+    fn call(&self, has_failed: &AtomicBool) {
         let number = self.called.fetch_add(1, Relaxed) + 1;
         if number.is_multiple_of(PANICS_EVERY) {
             self.panicked.fetch_add(1, Relaxed);
+            if !has_failed.swap(true, Relaxed) {
+                self.failed.fetch_add(1, Relaxed);
+            }
             panics::panic(number);
         }
     }
 
     fn seen(&self, listed: Option<u64>) -> Panicking {
-        let [called, panicked, told] =
-            [&self.called, &self.panicked, &self.told].map(|count| count.load(Relaxed));
-        Panicking { called, panicked, told, listed }
+        let [called, panicked, failed, told] =
+            [&self.called, &self.panicked, &self.failed, &self.told]
+                .map(|count| count.load(Relaxed));
+        Panicking { called, panicked, failed, told, listed }
     }
 }
 
 fn attach_to_be_detached(counts: &Arc<Counts>) -> Result<(), AttachError> {
-    let counts = counts.clone();
-    attach(DETACHED_ID, events::TOKEN_ACQUIRE.stop(), move |_| counts.detached.call())
+    let (counts, has_failed) = (counts.clone(), AtomicBool::new(false));
+    attach(DETACHED_ID, events::TOKEN_ACQUIRE.stop(), move |_| counts.detached.call(&has_failed))
 }
 
 /// Executes an event whose handler does the same, so many times.

@@ -25,16 +25,18 @@ pub(crate) fn bad_handlers_hurt_themselves_alone(
     let (kept, detached) = (&seen.kept, &seen.detached);
     let reads = total("atlas_token_acquire_total");
     equal("events of the handler that is kept", [kept.called, reads]);
-    for (whose, Panicking { called, panicked, told, .. }) in
+    for (whose, Panicking { called, panicked, .. }) in
         [("that is kept", kept), ("that is detached", detached)]
     {
         equal(&format!("panics of the handler {whose}"), [*panicked, called / PANICS_EVERY]);
-        equal(&format!("told panics of the handler {whose}"), [*told, *panicked]);
     }
+    equal("told panics of the handler that is kept", [kept.told, kept.panicked]);
+    // Threads that are in a handler together when it is detached fail together, and one of them tells.
+    equal("told failures of handlers that are detached", [detached.told, detached.failed]);
     equal("listed panics of the handler that is kept", [kept.listed.unwrap_or(0), kept.panicked]);
     // Each time it is a new one, which has not failed.
     equal("listed panics of the handler that is detached", [detached.listed.unwrap_or(1), 0]);
-    equal("new handlers for those that were detached", [seen.attached_again, detached.panicked]);
+    equal("new handlers for those that were detached", [seen.attached_again, detached.failed]);
     equal("failures of other handlers", [seen.failures_of_others, 0]);
     equal("events of the handler that sleeps", [seen.slept, total("atlas_logs_fetch_total")]);
     equal("events inside of events", [seen.echoes, DEPTH * total("tuist_runs_total")]);
@@ -65,8 +67,8 @@ mod tests {
         .map(|(metric, amount)| (Series::new(metric, &[]), amount))
         .into();
         let good = || Seen {
-            kept: Panicking { called: 2500, panicked: 2, told: 2, listed: Some(2) },
-            detached: Panicking { called: 2499, panicked: 2, told: 2, listed: Some(0) },
+            kept: Panicking { called: 2500, panicked: 2, failed: 1, told: 2, listed: Some(2) },
+            detached: Panicking { called: 3499, panicked: 3, failed: 2, told: 2, listed: Some(0) },
             attached_again: 2,
             failures_of_others: 0,
             slept: 4,
