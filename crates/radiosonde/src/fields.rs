@@ -14,7 +14,7 @@ use crate::value::Value;
 pub struct Fields<'a> {
     layer: Layer<'a>,
     /// What this lies over.
-    under: Option<&'a Fields<'a>>,
+    under: Option<&'a Self>,
 }
 
 /// Where a field of an event is, for handlers that look for the same key in each of them: see [`Fields::place`].
@@ -152,7 +152,7 @@ impl<'a> Fields<'a> {
 
     /// These fields over others, over which nothing else lies.
     #[inline(always)]
-    pub(crate) fn over(self, under: &'a Fields<'a>) -> Self {
+    pub(crate) fn over(self, under: &'a Self) -> Self {
         Self { under: Some(under), ..self }
     }
 
