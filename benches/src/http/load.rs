@@ -14,6 +14,26 @@ use super::memory::ECHOED;
 /// How many requests are under way.
 pub(crate) const CONNECTIONS: usize = 16;
 
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Traffic {
+    /// Half of the connections ask for a small text, and half have a KiB echoed.
+    Texts,
+    /// All ask for an order, which is in a database.
+    Orders,
+}
+
+impl Traffic {
+    /// What the connection of that number asks for.
+    fn request(self, connection: usize) -> Vec<u8> {
+        match self {
+            Self::Texts if connection.is_multiple_of(2) => get("/users/17"),
+            Self::Texts => echo(),
+            Self::Orders => get("/orders/17"),
+        }
+    }
+}
+
 /// Connections to a server.
 #[derive(Debug)]
 pub(crate) struct Load {
@@ -44,9 +64,9 @@ pub(crate) struct Took {
 
 impl Load {
     /// Connects, and makes a first request on every connection.
-    pub(crate) fn new(address: SocketAddr) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(address: SocketAddr, traffic: Traffic) -> Result<Self, Box<dyn Error>> {
         let connections = (0..CONNECTIONS)
-            .map(|number| Connection::new(address, if number % 2 == 0 { get() } else { echo() }))
+            .map(|number| Connection::new(address, traffic.request(number)))
             .collect::<Result<Vec<_>, _>>()?;
         let made = connections.len() as u64;
         // Without a page there is no scrape.
@@ -107,12 +127,12 @@ const GOOD: &str = "HTTP/1.1 200 OK\r\n";
 /// What a client sends besides.
 const HEADERS: &str = "host: 127.0.0.1\r\nuser-agent: load/1.0\r\naccept: */*\r\n";
 
-fn get() -> Vec<u8> {
-    format!("GET /users/17 HTTP/1.1\r\n{HEADERS}\r\n").into_bytes()
+fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\n{HEADERS}\r\n").into_bytes()
 }
 
 fn scrape() -> Vec<u8> {
-    format!("GET /metrics HTTP/1.1\r\n{HEADERS}\r\n").into_bytes()
+    get("/metrics")
 }
 
 fn echo() -> Vec<u8> {
@@ -192,7 +212,7 @@ mod tests {
     #[test]
     fn every_request_of_a_round_has_an_answer() {
         let address = server(&["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"]);
-        let mut load = Load::new(address).unwrap();
+        let mut load = Load::new(address, Traffic::Texts).unwrap();
         for requests in [1, CONNECTIONS, 3 * CONNECTIONS + 1] {
             assert_eq!(load.round(requests).unwrap().latencies.len(), requests);
         }
@@ -205,7 +225,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi",
             "HTTP/1.1 500 NO\r\ncontent-length: 2\r\n\r\nno",
         ]);
-        let error = Load::new(address).unwrap().round(1).unwrap_err();
+        let error = Load::new(address, Traffic::Texts).unwrap().round(1).unwrap_err();
         assert!(error.to_string().contains("500 NO"), "{error}");
     }
 }

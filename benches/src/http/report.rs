@@ -1,11 +1,11 @@
 //! The report about HTTP servers: Markdown tables, ready for the documentation.
 
 use std::error::Error;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::process::{Command, Stdio};
 
-use super::contenders::{ALL, AXUM_PROMETHEUS, BARE, STORE, TRACE_METRICS};
-use super::load::CONNECTIONS;
+use super::contenders::{ALL, AXUM_PROMETHEUS, BARE, Contender, STORE, TRACE_METRICS};
+use super::load::{CONNECTIONS, Traffic};
 use super::memory::Work;
 use super::rounds::{Plan, Round, Rounds, Spread};
 use crate::tables;
@@ -14,18 +14,23 @@ use crate::verdicts::Verdicts;
 /// What of a round is told.
 type Figure = fn(&Round) -> f64;
 
+/// Who is asked for orders.
+const WITH_DATABASE: [Contender; 4] = [BARE, STORE, AXUM_PROMETHEUS, TRACE_METRICS];
+
 /// Everything, in the order in which one reads it.
 pub(crate) fn whole(plan: Plan) -> Result<String, Box<dyn Error>> {
-    let rounds = Rounds::make(&ALL, plan)?;
-    let verdicts = verdicts(&rounds, polled()?);
-    Ok([versions(), verdicts, services(&rounds, plan)?, instructions()?].join("\n"))
+    let texts = Rounds::make(&ALL, Traffic::Texts, plan)?;
+    let orders = Rounds::make(&WITH_DATABASE, Traffic::Orders, plan)?;
+    let verdicts = verdicts(&texts, &orders, polled()?);
+    Ok([versions(), verdicts, services(&texts, &orders, plan)?, instructions()?].join("\n"))
 }
 
 /// Every case once, without what takes long.
 pub(crate) fn glance(plan: Plan) -> Result<String, Box<dyn Error>> {
-    let rounds = Rounds::make(&ALL, plan)?;
+    let texts = Rounds::make(&ALL, Traffic::Texts, plan)?;
+    let orders = Rounds::make(&WITH_DATABASE, Traffic::Orders, plan)?;
     polled()?;
-    services(&rounds, plan)
+    services(&texts, &orders, plan)
 }
 
 fn versions() -> String {
@@ -50,40 +55,52 @@ fn polled() -> Result<f64, Box<dyn Error>> {
 }
 
 /// What is to be reached, and what was.
-fn verdicts(rounds: &Rounds, polled: f64) -> String {
+fn verdicts(texts: &Rounds, orders: &Rounds, polled: f64) -> String {
     let mut verdicts = Verdicts::default();
     let rates: [(_, Figure); 2] = [
         ("requests a CPU second", |round| 1.0 / round.cpu),
         ("requests a second", |round| 1.0 / round.elapsed),
     ];
-    for (other, least) in [(BARE, 0.97), (AXUM_PROMETHEUS, 1.0), (TRACE_METRICS, 1.0)] {
-        for (title, rate) in rates {
-            let work = format!("{}: {title}", STORE.name);
-            let beside = rounds.beside(STORE, other, rate).map(|beside| beside.median);
-            verdicts.at_least(&work, &format!(" × {}", other.name), least, beside);
+    for (asked, rounds) in [("texts", texts), ("orders", orders)] {
+        for (other, least) in [(BARE, 0.97), (AXUM_PROMETHEUS, 1.0), (TRACE_METRICS, 1.0)] {
+            for (title, rate) in rates {
+                let work = format!("{}: {asked}, {title}", STORE.name);
+                let beside = rounds.beside(STORE, other, rate).map(|beside| beside.median);
+                verdicts.at_least(&work, &format!(" × {}", other.name), least, beside);
+            }
         }
-    }
-    for other in [AXUM_PROMETHEUS, TRACE_METRICS] {
-        let work = format!("{}: p99", STORE.name);
-        let beside = rounds.beside(STORE, other, |round| round.p99).map(|beside| beside.median);
-        verdicts.at_most(&work, &format!(" × {}", other.name), 1.0, beside);
+        for other in [AXUM_PROMETHEUS, TRACE_METRICS] {
+            let work = format!("{}: {asked}, p99", STORE.name);
+            let beside = rounds.beside(STORE, other, |round| round.p99).map(|beside| beside.median);
+            verdicts.at_most(&work, &format!(" × {}", other.name), 1.0, beside);
+        }
     }
     verdicts.at_most("a poll of the runtime and the process", " µs", 200.0, Some(polled));
     verdicts.into_table()
 }
 
 /// What each service took.
-fn services(rounds: &Rounds, plan: Plan) -> Result<String, Box<dyn Error>> {
+fn services(texts: &Rounds, orders: &Rounds, plan: Plan) -> Result<String, Box<dyn Error>> {
     let mut report = format!(
-        "## The service\n\n{CONNECTIONS} connections, half of them with `GET` and half with `POST`; medians of {} rounds of \
-         {} requests, in which the services took turns. Ratios are to the service alone in the same round, with their \
-         quartiles. Busy is the share of the time in which the service had a CPU.\n\n\
-         | | CPU µs a request | requests a CPU second, × | requests a second | × | p50, µs | p99, µs | × | busy |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
-        rounds.count(),
+        "## The service\n\n{CONNECTIONS} connections; medians of {} rounds of {} requests, in which the services took turns. \
+         Ratios are to the service alone in the same round, with their quartiles. Busy is the share of the time in which the \
+         service had a CPU.\n",
+        texts.count(),
         plan.requests,
     );
-    for contender in ALL {
+    write!(report, "\n### Texts, half of them with `GET` and half with `POST`\n\n")?;
+    table(&mut report, texts, &ALL)?;
+    write!(report, "\n### Orders, which are in a database\n\n")?;
+    table(&mut report, orders, &WITH_DATABASE)?;
+    Ok(report)
+}
+
+fn table(report: &mut String, rounds: &Rounds, contenders: &[Contender]) -> fmt::Result {
+    report.push_str(
+        "| | CPU µs a request | requests a CPU second, × | requests a second | × | p50, µs | p99, µs | × | busy |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for &contender in contenders {
         let median = |figure: Figure, digits| {
             tell(rounds.spread(contender, figure), |spread| format!("{:.digits$}", spread.median))
         };
@@ -102,7 +119,7 @@ fn services(rounds: &Rounds, plan: Plan) -> Result<String, Box<dyn Error>> {
             median(|round| round.cpu / round.elapsed, 2),
         )?;
     }
-    Ok(report)
+    Ok(())
 }
 
 /// A cell of a table.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::child::Server;
 use super::contenders::Contender;
-use super::load::{Load, Took};
+use super::load::{Load, Took, Traffic};
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -65,13 +65,17 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    pub(crate) fn make(contenders: &[Contender], plan: Plan) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn make(
+        contenders: &[Contender],
+        traffic: Traffic,
+        plan: Plan,
+    ) -> Result<Self, Box<dyn Error>> {
         let mut all = vec![Vec::new(); contenders.len()];
         for _ in 0..plan.repetitions {
             let mut services = Vec::new();
             for contender in contenders {
                 let server = Server::start(*contender)?;
-                let load = Load::new(server.address)?;
+                let load = Load::new(server.address, traffic)?;
                 services.push((server, load));
             }
             for number in 0..plan.warm + plan.rounds {

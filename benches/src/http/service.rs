@@ -4,9 +4,12 @@ use std::error::Error;
 use std::fmt::{self, Debug};
 
 use axum::Router;
-use axum::extract::Path;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 use bytes::Bytes;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{Executor, SqlitePool};
 
 /// The template of the route that answers with a small text.
 pub(crate) const USER: &str = "/users/{id}";
@@ -14,11 +17,45 @@ pub(crate) const USER: &str = "/users/{id}";
 /// The template of the route that answers with the request's body.
 pub(crate) const ECHO: &str = "/echo";
 
-/// The two routes, measured by nobody.
+/// The template of the route that answers with what a database says.
+pub(crate) const ORDER: &str = "/orders/{id}";
+
+/// The routes, measured by nobody.
 pub(crate) fn routes() -> Router {
     Router::new()
         .route(USER, get(|Path(id): Path<u32>| async move { format!("user {id} is Ada") }))
         .route(ECHO, post(|body: Bytes| async move { body }))
+        .route(ORDER, get(order))
+        .with_state(database())
+}
+
+/// A database in memory, of which each connection has one of its own with the same hundred orders.
+fn database() -> SqlitePool {
+    let options = SqlitePoolOptions::new().max_connections(4).after_connect(|connection, _| {
+        Box::pin(async move {
+            connection.execute(ORDERS).await?;
+            Ok(())
+        })
+    });
+    options.connect_lazy_with(SqliteConnectOptions::new().filename(":memory:"))
+}
+
+const ORDERS: &str = "
+    CREATE TABLE orders (id INTEGER PRIMARY KEY, customer TEXT NOT NULL, total REAL NOT NULL);
+    WITH RECURSIVE numbers (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM numbers WHERE id < 100)
+    INSERT INTO orders SELECT id, 'customer ' || id, id * 1.5 FROM numbers;";
+
+async fn order(
+    State(database): State<SqlitePool>,
+    Path(id): Path<u32>,
+) -> Result<String, StatusCode> {
+    let found =
+        sqlx::query_as::<_, (String, f64)>("SELECT customer, total FROM orders WHERE id = ?")
+            .bind(id)
+            .fetch_one(&database)
+            .await;
+    let (customer, total) = found.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(format!("order {id} of {customer} comes to {total:.2}"))
 }
 
 /// Someone who takes part.
@@ -64,7 +101,7 @@ impl Debug for Service {
     }
 }
 
-/// What a page shows of the two routes.
+/// What a page shows of the routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Recorded {
     /// The requests that the counter comes to.
@@ -79,7 +116,8 @@ fn recorded(page: &str) -> Recorded {
     for line in page.lines() {
         let Some((name, labels)) = line.split_once('{') else { continue };
         let Some((labels, number)) = labels.rsplit_once("} ") else { continue };
-        let is_ours = [USER, ECHO].iter().any(|route| labels.contains(&format!("\"{route}\"")));
+        let is_ours =
+            [USER, ECHO, ORDER].iter().any(|route| labels.contains(&format!("\"{route}\"")));
         let Some(number) = number.parse::<f64>().ok().filter(|_| is_ours) else { continue };
         if name.ends_with("http_requests_total") || name == "http_server_requests_total" {
             recorded.requests += number as u64;
