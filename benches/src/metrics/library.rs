@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::work::{Work, requests_of_two_threads};
+use super::work::{Work, requests_of_routes, requests_of_two_threads};
 use crate::run::Run;
 use crate::workload::{Request, repeat, repeat_by_thread};
 
@@ -39,6 +39,9 @@ pub(crate) fn prepare<L: Library>(work: Work) -> Option<Run> {
     let run = match work {
         Work::Counter => repeat(move |request| library.count(request)),
         Work::Distribution => repeat(move |request| library.measure(request)),
+        Work::CounterOfRoutes => {
+            repeat_by_thread(vec![requests_of_routes()], move |request| library.count(request))
+        }
         Work::CounterOfOwnSeries => {
             repeat_by_thread(requests_of_two_threads(), move |request| library.count(request))
         }

@@ -71,8 +71,13 @@ pub(crate) fn bridge(plan: Plan) -> Result<String, Box<dyn Error>> {
 }
 
 /// The works that one thread does; the others are these with several.
-const ALONE: [Work; 4] =
-    [Work::Counter, Work::Distribution, Work::CounterByHandle, Work::DistributionByHandle];
+const ALONE: [Work; 5] = [
+    Work::Counter,
+    Work::CounterOfRoutes,
+    Work::Distribution,
+    Work::CounterByHandle,
+    Work::DistributionByHandle,
+];
 
 fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> {
     let (table, nanoseconds) = tables::times(&ALONE, &COLUMNS, LOOP, plan)?;
@@ -85,6 +90,9 @@ fn times(plan: Plan, verdicts: &mut Verdicts) -> Result<String, Box<dyn Error>> 
         (Work::Counter, 1.0, PROMETHEUS),
         (Work::Counter, 0.5, TRACING),
         (Work::Counter, 0.2, METRICS),
+        (Work::CounterOfRoutes, 1.0, PROMETHEUS),
+        (Work::CounterOfRoutes, 0.5, TRACING),
+        (Work::CounterOfRoutes, 0.2, METRICS),
         (Work::Distribution, 0.9, PROMETHEUS),
         (Work::CounterByHandle, 1.0, ATOMIC),
     ] {

@@ -11,6 +11,8 @@ pub(crate) enum Work {
     Counter,
     /// The request's duration in the ten-bucket distribution of its three tags.
     Distribution,
+    /// As `Counter`, by the tags of an HTTP server, of which the route is a long one.
+    CounterOfRoutes,
     /// As `Counter`, where each thread has series of its own.
     CounterOfOwnSeries,
     /// One more in a counter whose series was looked up before.
@@ -20,9 +22,10 @@ pub(crate) enum Work {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Counter,
         Self::Distribution,
+        Self::CounterOfRoutes,
         Self::CounterOfOwnSeries,
         Self::CounterByHandle,
         Self::DistributionByHandle,
@@ -39,6 +42,7 @@ impl fmt::Display for Work {
         formatter.write_str(match self {
             Self::Counter => "3 tags → counter",
             Self::Distribution => "3 tags → distribution of 10 buckets",
+            Self::CounterOfRoutes => "route, method, status class → counter",
             Self::CounterOfOwnSeries => "3 tags → counter, series of its own for each thread",
             Self::CounterByHandle => "counter by a handle resolved once",
             Self::DistributionByHandle => "distribution by a handle resolved once",
@@ -59,6 +63,18 @@ pub(crate) fn requests_of_two_threads() -> Vec<Vec<Request>> {
     let of_second =
         of_first().map(|request| Request { api: request.api.to_uppercase(), ..request });
     vec![of_first().collect(), of_second.collect()]
+}
+
+/// A pass of requests as a server's metrics tell them apart, with eight combinations, too.
+pub(crate) fn requests_of_routes() -> Vec<Request> {
+    const ROUTES: [&str; 2] =
+        ["/api/projects/{project}/runs", "/api/accounts/{account}/members/{id}"];
+    let of_server = |(index, request): (usize, Request)| Request {
+        api: ROUTES[index & 1].to_owned(),
+        outcome: ["2xx", "5xx"][index >> 2 & 1].to_owned(),
+        ..request
+    };
+    (0..PASS).map(Request::new).enumerate().map(of_server).collect()
 }
 
 /// A request of the series with this number: 50 × 40 × any number of short texts.
@@ -93,6 +109,12 @@ mod tests {
     fn every_series_has_tags_of_its_own() {
         let all: HashSet<_> = (0..10_000).map(|number| tags(&request_of_series(number))).collect();
         assert_eq!(all.len(), 10_000);
+    }
+
+    #[test]
+    fn requests_of_routes_have_as_many_series() {
+        let all: HashSet<_> = requests_of_routes().iter().map(tags).collect();
+        assert_eq!(all.len(), 8);
     }
 
     #[test]
