@@ -116,7 +116,7 @@ impl Metric {
             let Some(Value::Str(text)) = value(&tag.place) else { return None };
             packed.add(&mut words.words, text)?;
         }
-        words.lengths = packed.lengths;
+        packed.finish(words);
         Some(())
     }
 
